@@ -1,0 +1,1 @@
+"""One host each: mailbox loop, agent connection, health, patches, backoff, job run."""

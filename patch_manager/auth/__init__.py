@@ -1,0 +1,1 @@
+"""Who is it, and may they: passwords, TOTP, tokens, sessions, the access policy."""

@@ -1,0 +1,1 @@
+"""The internal certificate authority and the TLS contexts made from it."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: asyncpg through trio-asyncio, one module per aggregate, SQL migrations, embedded server."""

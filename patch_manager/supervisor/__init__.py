@@ -1,0 +1,1 @@
+"""The nursery of host actors: start, restart, limits, fleet picture, events, batches of jobs."""
