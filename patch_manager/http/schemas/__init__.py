@@ -1,0 +1,1 @@
+"""Shapes of requests and answers (pydantic): the source of OpenAPI and so of the browser's types."""

@@ -1,0 +1,41 @@
+"""Base models: requests refuse unknown fields (TRUST 13), lists share one envelope."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Item = TypeVar("Item")
+
+
+class Request(BaseModel):
+    """A request body; an unknown field is an error, never ignored."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class Answer(BaseModel):
+    """An answer body."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Page(Answer, Generic[Item]):
+    """One page of a list: ``next_cursor`` is null on the last, ``total`` counts all that match."""
+
+    items: list[Item]
+    next_cursor: str | None = None
+    total: int
+
+
+class Problem(Answer):
+    """RFC 9457 problem document; ``errors`` points at the fields of a body that was refused."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str = ""
+    instance: str | None = None
+    request_id: str | None = None
+    errors: list[dict[str, str]] = Field(default_factory=list)

@@ -1,0 +1,150 @@
+"""Deployments, previews and jobs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from patch_manager.http.schemas.base import Answer, Request
+
+JobStateWord = Literal[
+    "queued", "dispatching", "running", "rebooting", "verifying", "succeeded", "failed", "cancelled", "outcome_unknown"
+]
+DeploymentStateWord = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+
+
+class DeploymentCreate(Request):
+    """What to patch: hosts and/or groups; ``packages`` null means all that is pending when the job starts."""
+
+    host_ids: list[UUID] = Field(default_factory=list, max_length=25_000)
+    group_ids: list[UUID] = Field(default_factory=list, max_length=200)
+    packages: list[str] | None = Field(default=None, max_length=5_000)
+    security_only: bool = False
+    when: Literal["now", "window"] = "now"
+    reboot: Literal["never", "if_required"] = "never"
+
+
+class PreviewPackage(Answer):
+    """One package a deployment would update."""
+
+    name: str
+    current_version: str | None
+    available_version: str | None
+    severity: str
+    cve_ids: list[str]
+    requires_reboot: bool
+
+
+class PreviewHost(Answer):
+    """What a deployment would do on one host; ``problem`` says why it may not work (unreachable, busy, unknown)."""
+
+    host_id: UUID
+    display_name: str
+    address: str
+    packages: list[PreviewPackage]
+    will_reboot: bool
+    runs: str = Field(description="when it will run, in words")
+    problem: str | None
+
+
+class DeploymentPreview(Answer):
+    """A deployment before it is made: totals over all hosts, rows for each."""
+
+    host_count: int
+    package_count: int
+    cve_count: int
+    reboot_count: int
+    problem_count: int
+    hosts: list[PreviewHost]
+
+
+class JobTotals(Answer):
+    """Jobs of a deployment by state; they always add up to ``total``."""
+
+    total: int
+    queued: int
+    dispatching: int
+    running: int
+    rebooting: int
+    verifying: int
+    succeeded: int
+    failed: int
+    cancelled: int
+    outcome_unknown: int
+
+
+class DeploymentOut(Answer):
+    """A deployment and how far it is."""
+
+    id: UUID
+    state: DeploymentStateWord
+    totals: JobTotals
+    packages: list[str] | None
+    security_only: bool
+    when: Literal["now", "window"]
+    reboot: Literal["never", "if_required"]
+    created_at: datetime
+    created_by: str
+    finished_at: datetime | None
+
+
+class AttemptOut(Answer):
+    """One attempt of a job (at most two: first and one retry) and what the agent said."""
+
+    number: int
+    agent_job_id: str | None
+    state: str
+    sends: int
+    adopted: bool
+    error_code: str | None
+    error: str | None
+    exit_code: int | None
+    stdout: str | None
+    stderr: str | None
+    started_at: datetime
+    finished_at: datetime | None
+
+
+class PackageOut(Answer):
+    """A package of a job and its verified result."""
+
+    name: str
+    result: str
+    from_version: str | None
+    to_version: str | None
+
+
+class TransitionOut(Answer):
+    """One change of a job's state: when, to what, why."""
+
+    at: datetime
+    state: JobStateWord
+    reason: str
+
+
+class JobOut(Answer):
+    """A job: one host's part of a deployment."""
+
+    id: UUID
+    host_id: UUID
+    host_name: str
+    deployment_id: UUID | None
+    operation: str
+    state: JobStateWord
+    progress: int
+    message: str
+    reboot: Literal["never", "if_required"]
+    attempts: list[AttemptOut]
+    packages: list[PackageOut]
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class JobDetail(JobOut):
+    """A job with its history."""
+
+    transitions: list[TransitionOut]
