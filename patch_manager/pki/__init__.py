@@ -1,1 +1,1 @@
-"""The internal certificate authority and the TLS contexts made from it."""
+"""The internal certificate authority: issuing, revocation, sealed secrets and TLS contexts."""
