@@ -1,0 +1,137 @@
+"""What handlers reach: one frozen record attached to the app, and the one way to change anything."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple, cast
+
+import trio
+from prometheus_client import CollectorRegistry
+from quart import current_app
+
+from patch_manager.auth import Auth
+from patch_manager.domain.audit import AuditEvent
+from patch_manager.domain.principal import Principal
+from patch_manager.domain.settings import AgentSettings, LimitSettings
+from patch_manager.http.call import call
+from patch_manager.http.errors import Failure, Refused
+from patch_manager.storage.audit import AuditLog
+from patch_manager.storage.database import Connection, Database
+
+if TYPE_CHECKING:
+    from patch_manager.http.operations import Readiness
+
+_EXTENSION = "patch_manager.services"
+Value = TypeVar("Value")
+Args = TypeVarTuple("Args")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """What the HTTP room needs of the settings file. ``origin`` is what browsers see, e.g. ``https://localhost:8443``."""
+
+    origin: str
+    agent: AgentSettings = AgentSettings()
+    limits: LimitSettings = LimitSettings()
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything a handler may use; made once by the composition root."""
+
+    db: Database
+    audit: AuditLog
+    auth: Auth
+    supervisor: Any
+    deployments: Any
+    vault: Any
+    settings: HttpSettings
+    readiness: Readiness
+    started_at: datetime
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    stopping: trio.Event = field(default_factory=trio.Event)
+
+
+def attach(app: Any, services: Services) -> None:
+    """Give an app its services."""
+    app.extensions[_EXTENSION] = services
+
+
+def services() -> Services:
+    """The services of the app that handles the request in hand."""
+    return cast(Services, current_app.extensions[_EXTENSION])
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What somebody did, for the audit log; who, from where and in which request are added by `change`.
+
+    ``groups`` are those of the thing acted upon, so that the log can be read by group.
+    """
+
+    action: str
+    target: str
+    groups: tuple[str, ...] = ()
+    outcome: str = "success"
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed(Generic[Value]):
+    """The result of a unit of work and what it did; no acts means that nothing was changed."""
+
+    value: Value
+    acts: tuple[Act, ...]
+
+
+async def change(
+    principal: Principal,
+    unit: Callable[[Connection, *Args], Awaitable[Changed[Value] | Failure]],
+    *args: *Args,
+) -> Value | Failure:
+    """Run a unit of work and write its audit events in one transaction (TRUST 19).
+
+    ``unit`` is an asyncio coroutine function, called as ``unit(connection, *args)``. When it returns a `Failure`, or
+    when the audit log cannot be written, nothing is changed.
+    """
+    current = services()
+    try:
+        return await current.db.transaction(_audited, current.audit, _signer(principal), unit, args)
+    except Refused as refused:
+        return refused.failure
+
+
+def _signer(principal: Principal) -> Callable[[Act], AuditEvent]:
+    sender = call()
+
+    def sign(act: Act) -> AuditEvent:
+        return AuditEvent(
+            action=act.action,
+            target=act.target,
+            actor=principal.username,
+            session=principal.session_id,
+            ip=sender.ip,
+            request_id=sender.request_id,
+            groups=act.groups,
+            outcome=act.outcome,
+            detail=act.detail,
+        )
+
+    return sign
+
+
+async def _audited(
+    connection: Connection,
+    audit: AuditLog,
+    sign: Callable[[Act], AuditEvent],
+    unit: Callable[..., Awaitable[Changed[Value] | Failure]],
+    args: tuple[Any, ...],
+) -> Value:
+    result = await unit(connection, *args)
+    if isinstance(result, Failure):
+        raise Refused(result)  # rolls back whatever the unit had begun
+    if result.acts:
+        await audit.append(connection, [sign(act) for act in result.acts])
+    return result.value
