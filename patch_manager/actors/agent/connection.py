@@ -201,8 +201,9 @@ class AgentConnection:
 
     def _reusable(self) -> bool:
         http = self._http
-        # Bytes beyond the answer would be taken for the next one: such a connection is not used again.
-        if http.our_state is not h11.DONE or http.their_state is not h11.DONE or http.trailing_data[0]:
+        # Bytes beyond the answer would be taken for the next one; h11 counts an answer that ended with the stream as
+        # done, too. Such connections are not used again.
+        if http.our_state is not h11.DONE or http.their_state is not h11.DONE or http.trailing_data != (b"", False):
             return False
         http.start_next_cycle()
         return True
