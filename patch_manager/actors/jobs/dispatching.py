@@ -1,0 +1,189 @@
+"""From the queue to an answer: freeze the list, take the baseline, commit the intent, send once (TRUST "Dispatch")."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from patch_manager.actors.jobs import rules
+from patch_manager.actors.jobs.evidence import adopt, ambiguous
+from patch_manager.actors.jobs.messages import (
+    Accepted,
+    Ambiguous,
+    JobsRead,
+    MakeSend,
+    NotSent,
+    ReadFailed,
+    Refused,
+    Rejected,
+)
+from patch_manager.actors.jobs.record import Attempt, AttemptState, JobRecord, Send, SendOutcome, Target
+from patch_manager.actors.jobs.steps import (
+    Run,
+    Step,
+    attempt_failed,
+    claim,
+    commit,
+    failed,
+    in_seconds,
+    read_jobs,
+    read_patches,
+    wait,
+)
+from patch_manager.domain.jobs import JobState, Operation, PackageResult
+
+UNREACHABLE = "HOST_UNREACHABLE"
+"""Error code of an attempt in which nothing was sent, because the host gave no usable answer."""
+
+
+def begin(run: Run) -> Step[None]:
+    """A due job leaves its queue; from here until its end no other job runs on the host."""
+    record = run.record
+    if record.operation is Operation.REBOOT:
+        record = replace(record, work_done=run.now, targets=())
+        state, reason = JobState.REBOOTING, "preparing the reboot"
+    else:
+        state, reason = JobState.DISPATCHING, "reading what is pending"
+    attempt = record.attempt or Attempt(1, run.now.wall)
+    started = record.started_at or run.now.wall
+    record = replace(record, state=state, attempt=attempt, started_at=started, not_before=None)
+    yield from commit(run, record, reason)
+
+
+def retry(run: Run) -> Step[None]:
+    """After a failed attempt: the one retry where time may help; otherwise what was changed is read and told."""
+    record, attempt = run.record, run.record.attempt
+    if attempt is None:
+        raise ValueError("no attempt failed")
+    code, reason = attempt.error_code or "UNKNOWN_ERROR", attempt.error or "no reason given"
+    run.tries = 0
+    if attempt.state is AttemptState.FAILED and attempt.number < rules.MAX_ATTEMPTS and rules.retryable(code):
+        record = replace(record, attempt=Attempt(attempt.number + 1, run.now.wall), state=JobState.DISPATCHING)
+        if code == UNREACHABLE:
+            later = in_seconds(run.now, rules.UNREACHABLE_RETRY)
+            record = replace(record, state=JobState.QUEUED, not_before=later)
+            yield from commit(run, record, f"retrying once in {rules.UNREACHABLE_RETRY:.0f} s: {reason}")
+        else:
+            yield from commit(run, record, f"retrying once: {reason}")
+    elif record.touched and record.targets is not None:
+        yield from commit(run, replace(record, state=JobState.VERIFYING), f"reading what was changed; {reason}")
+    else:
+        yield from failed(run, code, reason)
+
+
+def dispatch(run: Run) -> Step[None]:
+    """One round: read, decide what to send, send it. Ends with a commit, or after a pause with nothing changed."""
+    patches = yield from read_patches()
+    if isinstance(patches, ReadFailed):
+        yield from unreachable(run, patches.reason, patches.retry_after)
+        return
+    planned = run.record
+    if planned.targets is None:
+        if not patches.complete:
+            yield from unreachable(run, "the agent's list of patches is incomplete", None)
+            return
+        planned = replace(planned, targets=rules.freeze(planned, patches.patches), planned_at=run.now.wall)
+    left = rules.still_pending(planned.wanted, patches.patches)
+    if not left:
+        yield from _nothing_to_send(run, planned, patches.complete)
+        return
+    yield from claim()
+    found = yield from read_jobs()
+    if isinstance(found, ReadFailed):
+        yield from unreachable(run, found.reason, found.retry_after)
+        return
+    if (yield from _adopt_late_arrival(run, found)):
+        return
+    yield from _send(run, planned, left, found)
+
+
+def _nothing_to_send(run: Run, planned: JobRecord, complete: bool) -> Step[None]:
+    """TRUST: nothing asked for is pending any more, so nothing is sent."""
+    if not complete:
+        yield from unreachable(run, "the agent's list of patches is incomplete", None)
+    elif planned.touched and planned.wanted:
+        done = replace(planned, state=JobState.VERIFYING, work_done=run.now).with_attempt(
+            state=AttemptState.COMPLETED, finished_at=run.now.wall
+        )
+        yield from commit(run, done, "nothing is pending any more: the first attempt did the work")
+    else:
+        done = replace(planned, state=JobState.SUCCEEDED, finished_at=run.now.wall).with_attempt(
+            state=AttemptState.COMPLETED, finished_at=run.now.wall
+        )
+        done = rules.with_results(done, (), PackageResult.UPDATED)
+        done = replace(done, targets=tuple(replace(t, result=PackageResult.NOT_NEEDED) for t in done.targets or ()))
+        yield from commit(run, done, "already up to date: nothing was sent")
+
+
+def _adopt_late_arrival(run: Run, found: JobsRead) -> Step[bool]:
+    """A send that evidence took for lost may show up after the last look: it must not become part of the baseline."""
+    send = run.record.send_of_attempt
+    if send is None or send.outcome is not SendOutcome.NEVER_ARRIVED:
+        return False
+    late = rules.new_jobs(send, found.jobs)
+    if not late:
+        return False
+    yield from adopt(run, late)
+    return True
+
+
+def _send(run: Run, planned: JobRecord, left: tuple[Target, ...], found: JobsRead) -> Step[None]:
+    attempt = planned.attempt
+    if attempt is None:
+        raise ValueError("an intent needs an attempt")
+    ids, newest = rules.baseline(found.jobs)
+    number = planned.send.number + 1 if planned.send is not None else 1
+    names = tuple(target.name for target in left)
+    send = Send(number, attempt.number, planned.operation, names, ids, newest, run.now)
+    intent = replace(planned, send=send, attempt=replace(attempt, sends=attempt.sends + 1))
+    yield from commit(run, intent, f"sending {rules.plural(len(names), 'package')}: {rules.words(names)}")
+    event = yield MakeSend(send)
+    if isinstance(event, Accepted):
+        yield from accepted(run, event.agent_job_id)
+    elif isinstance(event, Ambiguous):
+        yield from ambiguous(run, event.reason)
+    elif isinstance(event, Rejected):
+        record = _unsent(run, SendOutcome.REJECTED)
+        yield from attempt_failed(run, event.code, event.reason, record=record, state=AttemptState.REJECTED)
+    elif isinstance(event, Refused):
+        record = replace(_unsent(run, SendOutcome.REFUSED), state=JobState.QUEUED)
+        record = replace(record, not_before=in_seconds(run.now, event.retry_after))
+        yield from commit(run, record, f"the agent asks to wait {event.retry_after:.0f} s: {event.reason}")
+    elif isinstance(event, NotSent):
+        yield from _not_sent(run, event)
+    else:
+        raise TypeError(f"{type(event).__name__} does not answer a send")
+
+
+def accepted(run: Run, agent_job_id: str) -> Step[None]:
+    """The agent took the job and named it."""
+    record = run.record.with_outcome(SendOutcome.ACCEPTED, agent_job_id).with_attempt(
+        state=AttemptState.RUNNING, agent_job_id=agent_job_id, accepted_at=run.now.wall
+    )
+    yield from commit(run, replace(record, state=JobState.RUNNING), "the agent accepted the job")
+
+
+def _not_sent(run: Run, event: NotSent) -> Step[None]:
+    record = _unsent(run, SendOutcome.NOT_SENT)
+    if event.cause == "gate":
+        yield from commit(run, replace(record, state=JobState.QUEUED), f"not sent: {event.reason}")
+        return
+    yield from commit(run, record, f"not sent: {event.reason}")
+    yield from unreachable(run, event.reason, None)
+
+
+def _unsent(run: Run, outcome: SendOutcome) -> JobRecord:
+    """The record without the send that was not taken: it counts neither as a send nor as an attempt."""
+    attempt = run.record.attempt
+    return run.record.with_outcome(outcome).with_attempt(sends=attempt.sends - 1 if attempt is not None else 0)
+
+
+def unreachable(run: Run, reason: str, retry_after: float | None) -> Step[None]:
+    """Nothing was sent: a few short pauses, then the attempt fails. Being asked to wait is no failure."""
+    if retry_after is not None:
+        yield from wait(min(retry_after, 900.0))
+        return
+    if run.tries < len(rules.CONNECT_PAUSES):
+        run.tries += 1
+        yield from wait(rules.CONNECT_PAUSES[run.tries - 1])
+        return
+    yield from attempt_failed(run, UNREACHABLE, f"nothing was sent: {reason}")

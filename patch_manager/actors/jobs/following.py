@@ -1,0 +1,143 @@
+"""An accepted job on its agent: followed to its end, or looked for where the agent lost it (TRUST "404")."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from patch_manager.actors.jobs import rules
+from patch_manager.actors.jobs.evidence import fresh_patches
+from patch_manager.actors.jobs.messages import Follow, FoundJob, JobGone, JobSeen, JobsRead, PatchesRead, ReadFailed
+from patch_manager.actors.jobs.record import AttemptState, JobRecord, Target
+from patch_manager.actors.jobs.steps import (
+    Run,
+    Step,
+    attempt_failed,
+    commit,
+    read_health,
+    read_jobs,
+    unknown,
+    wait,
+)
+from patch_manager.domain.jobs import JobState
+
+LOST = "JOB_LOST"
+TIMED_OUT = "TIMEOUT"
+"""Error codes of an attempt whose accepted job came to no known end (the second is the agent's own)."""
+
+
+def follow(run: Run) -> Step[None]:
+    """Follow the agent's job until it says how it ended, or does not know it any more."""
+    agent_job_id = _agent_job_id(run.record)
+    heard = run.now
+    while True:
+        event = yield Follow(agent_job_id, rules.FOLLOW_SLICE)
+        if isinstance(event, JobGone):
+            yield from _lost(run, "the agent does not know the job any more")
+            return
+        if isinstance(event, JobSeen):
+            heard = run.now
+            if event.job.ended:
+                yield from _ended(run, event.job)
+                return
+            if _since_accepted(run) > rules.FOLLOW_LIMIT:
+                hours = rules.FOLLOW_LIMIT / 3600
+                yield from unknown(run, f"the agent still says {event.job.status} after {hours:.0f} hours")
+                return
+        elif isinstance(event, ReadFailed):
+            if run.now.elapsed(heard) > rules.SILENCE_LIMIT:
+                yield from unknown(run, f"the host went away during the job: {event.reason}")
+                return
+            yield from wait(max(rules.LOOK_AGAIN, event.retry_after or 0.0))
+        else:
+            raise TypeError(f"{type(event).__name__} does not answer following")
+
+
+def _ended(run: Run, job: FoundJob) -> Step[None]:
+    said = run.record.with_attempt(
+        exit_code=job.exit_code, stdout=job.stdout, stderr=job.stderr, error_code=job.error_code, error=job.error
+    )
+    if job.status == "completed":
+        said = said.with_attempt(state=AttemptState.COMPLETED, finished_at=run.now.wall)
+        done = replace(said, state=JobState.VERIFYING, work_done=run.now, agent_completed_at=job.completed_at)
+        yield from commit(run, done, "the agent reports success; reading what is still pending")
+    elif job.status == "timed_out":
+        yield from _lost(run, "the agent gave the job up after its time limit", said.with_attempt(error_code=TIMED_OUT))
+    else:
+        code = job.error_code or ("CANCELLED" if job.status == "cancelled" else "UNKNOWN_ERROR")
+        said = replace(said, agent_completed_at=job.completed_at)
+        reason = job.error or job.message or f"the agent says {job.status}"
+        yield from attempt_failed(run, code, f"{code}: {reason}", record=said)
+
+
+def _lost(run: Run, reason: str, record: JobRecord | None = None) -> Step[None]:
+    record = (record or run.record).with_attempt(state=AttemptState.LOST)
+    yield from commit(run, record, f"{reason}; looking for evidence")
+
+
+def look_for_lost(run: Run) -> Step[None]:
+    """The job is gone from the agent, or timed out, while the package manager may live on: packages decide.
+
+    While some are pending: 30 minutes from acceptance, unless the host was seen to have restarted; then the one retry.
+    """
+    send, attempt = run.record.send, run.record.attempt
+    if send is None or attempt is None:
+        raise ValueError("nothing was accepted")
+    heard = run.now
+    while True:
+        pause = rules.PATIENCE_STEP
+        found = yield from read_jobs()
+        if isinstance(found, ReadFailed):
+            if run.now.elapsed(heard) > rules.SILENCE_LIMIT:
+                yield from unknown(run, f"the host went away during the job: {found.reason}")
+                return
+            yield from wait(max(rules.LOOK_AGAIN, found.retry_after or 0.0))
+            continue
+        heard = run.now
+        if _back_again(run.record, found):
+            yield from commit(run, run.record.with_attempt(state=AttemptState.RUNNING), "the agent knows the job again")
+            return
+        seen: PatchesRead | str = "the agent is still changing packages"
+        if not rules.working(found.jobs):
+            seen = yield from fresh_patches(run, send)
+        if not isinstance(seen, str):
+            left = rules.still_pending([t for t in run.record.wanted if t.name in send.packages], seen.patches)
+            if not left:
+                record = run.record.with_attempt(state=AttemptState.COMPLETED, finished_at=run.now.wall)
+                record = replace(record, state=JobState.VERIFYING, work_done=run.now)
+                yield from commit(run, record, "by evidence: nothing asked for is pending any more")
+                return
+            health = yield from read_health(facts=True)
+            restarted = not isinstance(health, ReadFailed) and rules.booted_since(health, send.intent, run.now)
+            if restarted or _since_accepted(run) >= rules.LOST_PATIENCE:
+                code = attempt.error_code or LOST
+                how = "restarted in mid-job" if restarted else "lost the job"
+                yield from attempt_failed(run, code, f"the host {how}; still pending: {_names(left)}")
+                return
+        elif _since_accepted(run) > rules.FOLLOW_LIMIT:
+            yield from unknown(run, f"the job was lost and no evidence was found: {seen}")
+            return
+        yield from wait(pause)
+
+
+def _names(left: tuple[Target, ...]) -> str:
+    return rules.words(target.name for target in left)
+
+
+def _back_again(record: JobRecord, found: JobsRead) -> bool:
+    """Newer agents keep some jobs over a restart: one that is listed again tells its own end, unless it timed out."""
+    return any(job.id == _agent_job_id(record) and job.status != "timed_out" for job in found.jobs)
+
+
+def _agent_job_id(record: JobRecord) -> str:
+    if record.attempt is None or record.attempt.agent_job_id is None:
+        raise ValueError("the agent has not accepted this job")
+    return record.attempt.agent_job_id
+
+
+def _since_accepted(run: Run) -> float:
+    """Seconds since acceptance: the boot clock from the intent cannot jump, the wall clock from acceptance is later."""
+    send, attempt = run.record.send, run.record.attempt
+    if send is None or attempt is None or attempt.accepted_at is None:
+        return 0.0
+    by_wall = (run.now.wall - attempt.accepted_at).total_seconds()
+    return min(run.now.elapsed(send.intent), max(0.0, by_wall))

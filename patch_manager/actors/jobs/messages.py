@@ -1,0 +1,246 @@
+"""Commands the protocol gives and the events that answer them. One command is out at a time; each has one answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from patch_manager.actors.jobs.record import JobRecord, Send
+from patch_manager.domain.patches import Patch
+
+
+@dataclass(frozen=True, slots=True)
+class FoundJob:
+    """A job on the agent, as the protocol needs it. ``status``: pending, running, completed, failed, cancelled,
+    timed_out or unknown. ``packages`` None: the agent does not say.
+    """
+
+    id: str
+    operation: str
+    status: str
+    created_at: datetime | None = None
+    completed_at: datetime | None = None
+    packages: tuple[str, ...] | None = None
+    progress: int = 0
+    message: str = ""
+    error_code: str | None = None
+    error: str | None = None
+    exit_code: int | None = None
+    stdout: str | None = None
+    stderr: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """The agent will not change it any more."""
+        return self.status in ("completed", "failed", "cancelled", "timed_out")
+
+
+# Commands
+
+
+@dataclass(frozen=True, slots=True)
+class ReadJobs:
+    """``GET /jobs?limit=1000`` → ``JobsRead`` or ``ReadFailed``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadJob:
+    """``GET /jobs/{id}`` → ``JobSeen``, ``JobGone`` or ``ReadFailed``."""
+
+    agent_job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPatches:
+    """``GET /patches`` → ``PatchesRead`` or ``ReadFailed``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadHealth:
+    """Health and system facts → ``HealthRead`` or ``ReadFailed``; ``facts`` also asks for the system's."""
+
+    facts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Take a place among the dispatches and wait for the agent's budget of writes → ``Claimed``.
+
+    The place is given back after the send, or as soon as the protocol waits.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class MakeSend:
+    """Make the mutating call of a committed intent, checking again before its first byte → one of ``SendAnswer``."""
+
+    send: Send
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Follow the accepted job → ``JobSeen`` (ended, or as seen after ``seconds``), ``JobGone`` or ``ReadFailed``."""
+
+    agent_job_id: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Let ``seconds`` pass → ``Woke``."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Make ``after`` durable where version and state of ``before`` still match → ``Committed`` or ``Conflict``."""
+
+    before: JobRecord
+    after: JobRecord
+    reason: str
+
+
+Command = ReadJobs | ReadJob | ReadPatches | ReadHealth | Claim | MakeSend | Follow | Wait | Commit
+
+
+# Events
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """The run begins with the record as read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFailed:
+    """The agent gave no usable answer; ``retry_after`` seconds when it asked us to wait (429)."""
+
+    reason: str
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobsRead:
+    """The agent's jobs."""
+
+    jobs: tuple[FoundJob, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobSeen:
+    """The agent's word on one job."""
+
+    job: FoundJob
+
+
+@dataclass(frozen=True, slots=True)
+class JobGone:
+    """404: the agent does not know the job."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatchesRead:
+    """Pending patches. Not ``complete``: a part of the list is missing, so absence proves nothing."""
+
+    patches: tuple[Patch, ...]
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HealthRead:
+    """What the host says of itself; None where it does not say, or the facts were not asked for.
+
+    ``cache_updated_at``, ``last_boot`` and ``agent_time`` (when it answered) are on the agent's clock.
+    """
+
+    uptime_seconds: int | None = None
+    cache_status: str | None = None
+    cache_updated_at: datetime | None = None
+    agent_time: datetime | None = None
+    last_boot: datetime | None = None
+    facts_uptime_seconds: int | None = None
+    pending_reboot: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """There is a place and a token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """202: the agent took the job."""
+
+    agent_job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Not one byte left. ``cause``: ``unreachable``, ``stale`` (the intent grew old) or ``gate`` (window, freeze)."""
+
+    cause: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """429 or 409: not now."""
+
+    retry_after: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """400, 404, 405: never."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """Sent, and nobody knows."""
+
+    reason: str
+
+
+SendAnswer = Accepted | NotSent | Refused | Rejected | Ambiguous
+
+
+@dataclass(frozen=True, slots=True)
+class Woke:
+    """The wait is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Durable; ``record`` has the new version."""
+
+    record: JobRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """The job changed meanwhile (cancelled, re-planned, another is active): do nothing more."""
+
+
+Event = (
+    Began
+    | ReadFailed
+    | JobsRead
+    | JobSeen
+    | JobGone
+    | PatchesRead
+    | HealthRead
+    | Claimed
+    | Accepted
+    | NotSent
+    | Refused
+    | Rejected
+    | Ambiguous
+    | Woke
+    | Committed
+    | Conflict
+)

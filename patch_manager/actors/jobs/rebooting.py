@@ -1,0 +1,143 @@
+"""The reboot: a step of its own, never resent on ambiguity, proven by uptime (TRUST "A reboot is proven")."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from patch_manager.actors.jobs import rules
+from patch_manager.actors.jobs.messages import (
+    Accepted,
+    Ambiguous,
+    JobSeen,
+    MakeSend,
+    NotSent,
+    ReadFailed,
+    ReadJob,
+    Refused,
+    Rejected,
+)
+from patch_manager.actors.jobs.record import ON_ITS_WAY, AttemptState, JobRecord, Moment, Send, SendOutcome
+from patch_manager.actors.jobs.steps import Run, Step, claim, commit, failed, read_health, wait
+from patch_manager.domain.jobs import JobState, Operation
+
+NOT_PROVEN = "REBOOT_NOT_PROVEN"
+REJECTED = "REBOOT_REJECTED"
+FAILED = "REBOOT_ERROR"
+
+
+def reboot(run: Run) -> Step[None]:
+    """Ask for a reboot unless one happened since the work or one is on its way; then wait for its proof."""
+    send = run.record.reboot_send
+    if send is not None and send.outcome in ON_ITS_WAY:
+        yield from _await_proof(run, send)
+    else:
+        yield from _request(run)
+
+
+def _since(run: Run) -> Moment:
+    if run.record.work_done is None:
+        raise ValueError("a reboot follows work")
+    return run.record.work_done
+
+
+def _request(run: Run) -> Step[None]:
+    if run.now.elapsed(_since(run)) > rules.REBOOT_LIMIT:
+        yield from _failed(run, NOT_PROVEN, f"the reboot could not be requested: {run.record.message}")
+        return
+    health = yield from read_health(facts=True)
+    if isinstance(health, ReadFailed):
+        yield from wait(max(rules.LOOK_AGAIN, health.retry_after or 0.0))
+        return
+    if run.record.operation is not Operation.REBOOT and rules.reboot_proven(health, _since(run), run.now, None):
+        yield from _proven(run, "the host was already rebooted since the updates")
+        return
+    yield from claim()
+    record, attempt = run.record, run.record.attempt
+    number = record.send.number + 1 if record.send is not None else 1
+    send = Send(
+        number,
+        attempt.number if attempt is not None else 1,
+        Operation.REBOOT,
+        packages=(),
+        baseline_ids=frozenset(),
+        baseline_newest=health.last_boot,
+        intent=run.now,
+    )
+    yield from commit(run, replace(record, send=send), "requesting the reboot")
+    event = yield MakeSend(send)
+    if isinstance(event, Accepted):
+        record = run.record.with_outcome(SendOutcome.ACCEPTED, event.agent_job_id)
+        yield from commit(run, record, "the agent accepted the reboot; waiting for the host to come back")
+    elif isinstance(event, Ambiguous):
+        record = run.record.with_outcome(SendOutcome.AMBIGUOUS)
+        yield from commit(run, record, f"waiting for the host to come back; {event.reason}")
+    elif isinstance(event, Rejected):
+        record = run.record.with_outcome(SendOutcome.REJECTED)
+        yield from _failed(run, REJECTED, f"the agent refuses to reboot: {event.code}: {event.reason}", record)
+    elif isinstance(event, Refused):
+        record = run.record.with_outcome(SendOutcome.REFUSED)
+        yield from commit(run, record, f"the reboot must wait {event.retry_after:.0f} s: {event.reason}")
+        yield from wait(event.retry_after)
+    elif isinstance(event, NotSent):
+        yield from commit(run, run.record.with_outcome(SendOutcome.NOT_SENT), f"reboot not sent: {event.reason}")
+        yield from wait(0.0 if event.cause == "stale" else rules.LOOK_AGAIN)
+    else:
+        raise TypeError(f"{type(event).__name__} does not answer a send")
+
+
+def _await_proof(run: Run, send: Send) -> Step[None]:
+    """Wait for an uptime smaller than the time since; a reboot by anybody since the work counts."""
+    said = "the host gave no answer"
+    step = 0
+    while run.now.elapsed(send.intent) <= rules.REBOOT_LIMIT:
+        yield from wait(rules.REBOOT_STEP if step < 30 else rules.LOOK_AGAIN)
+        step += 1
+        health = yield from read_health(facts=True)
+        if isinstance(health, ReadFailed):
+            said = health.reason
+            if health.retry_after is not None:
+                yield from wait(health.retry_after)
+            continue
+        since = send.intent if run.record.operation is Operation.REBOOT else _since(run)
+        if rules.reboot_proven(health, since, run.now, send.baseline_newest):
+            yield from _proven(run, "the host came back from its reboot; reading what is still pending")
+            return
+        said = "the host answers, and has not restarted"
+        if health.pending_reboot and rules.booted_since(health, since, run.now):
+            said = "the host restarted and still asks for a reboot"
+        if send.agent_job_id is not None and step % 5 == 0 and (yield from _ended_badly(run, send.agent_job_id)):
+            return
+    yield from _failed(run, NOT_PROVEN, f"no reboot was seen within {rules.REBOOT_LIMIT / 60:.0f} minutes: {said}")
+
+
+def _ended_badly(run: Run, agent_job_id: str) -> Step[bool]:
+    """The agent says outright that its reboot failed: no ambiguity, so it is asked once more."""
+    event = yield ReadJob(agent_job_id)
+    if not isinstance(event, JobSeen) or event.job.status not in ("failed", "cancelled"):
+        return False
+    attempt = run.record.attempt
+    reason = f"{event.job.error_code or FAILED}: {event.job.error or event.job.message or event.job.status}"
+    record = run.record.with_outcome(SendOutcome.REJECTED, agent_job_id)
+    if attempt is not None and attempt.error_code != FAILED:
+        record = record.with_attempt(error_code=FAILED, error=reason)
+        yield from commit(run, record, f"the reboot failed, asking once more: {reason}")
+    else:
+        yield from _failed(run, FAILED, f"the reboot failed twice: {reason}", record)
+    return True
+
+
+def _proven(run: Run, reason: str) -> Step[None]:
+    record = replace(run.record, state=JobState.VERIFYING, rebooted_at=run.now.wall)
+    if record.send is not None and record.send.operation is Operation.REBOOT and record.send.outcome in ON_ITS_WAY:
+        record = record.with_outcome(SendOutcome.DONE, record.send.agent_job_id)
+    if record.attempt is not None and record.attempt.error_code == FAILED:
+        record = record.with_attempt(error_code=None, error=None)
+    if record.operation is Operation.REBOOT:
+        record = record.with_attempt(state=AttemptState.COMPLETED, finished_at=run.now.wall)
+    yield from commit(run, record, reason)
+
+
+def _failed(run: Run, code: str, reason: str, record: JobRecord | None = None) -> Step[None]:
+    """The packages keep their verified results: only the reboot failed."""
+    record = (record or run.record).with_attempt(error_code=code, error=reason)
+    yield from failed(run, code, reason, record)

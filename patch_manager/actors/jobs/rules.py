@@ -1,0 +1,193 @@
+"""Pure rules of the protocol: what counts as evidence, what is retried, what a package's result is.
+
+Constants name their source. Times are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from patch_manager.actors.jobs.messages import FoundJob, HealthRead
+from patch_manager.actors.jobs.record import JobRecord, Moment, Send, Target
+from patch_manager.domain.jobs import NOT_RETRYABLE, Operation, PackageResult, RebootPolicy
+from patch_manager.domain.patches import Patch
+
+INTENT_MAX_AGE: Final = 10.0  # TRUST "Dispatch" (3): an older intent is not sent
+EVIDENCE_AFTER: Final = 45.0  # TRUST "Ambiguous": from the intent to the first look
+LOOKS_APART: Final = 10.0  # TRUST "Ambiguous": between the two looks
+MAX_SENDS: Final = 3  # TRUST "Ambiguous": per attempt
+MAX_ATTEMPTS: Final = 2  # DESIGN §4: first and one retry
+LOST_PATIENCE: Final = 30 * 60.0  # TRUST "404 for an accepted job": the package manager may live on
+CONNECT_PAUSES: Final = (2.0, 5.0, 15.0)  # ours: an agent restarting is back within them
+UNREACHABLE_RETRY: Final = 30.0  # ours: before the one retry of a host that could not be reached
+LOOK_AGAIN: Final = 10.0  # ours: pace of evidence; 6 rounds of 3 reads a minute stay far inside 100
+PATIENCE_STEP: Final = 20.0  # ours: pace while the package manager may live on
+EVIDENCE_LIMIT: Final = 90 * 60.0  # ours: then an operator decides; longer than a package cache lives (1 h)
+FOLLOW_LIMIT: Final = 2 * 3600.0  # ours: four times the agent's own limit of a job (AGENT_API: 30 min)
+FOLLOW_SLICE: Final = 60.0  # ours: the protocol looks at its limits at least this often
+SILENCE_LIMIT: Final = 60 * 60.0  # ours: a host that went away in mid-job and does not come back
+SECOND_READ: Final = 4.0  # TRUST "Success is verified": a second read before believing "still pending"
+CACHE_PATIENCE: Final = 60.0  # ours: how long a package cache older than the completion is waited for
+CACHE_STEP: Final = 10.0  # ours
+VERIFY_LIMIT: Final = 30 * 60.0  # ours: a host that went away between the work and its verification
+FAILED_VERIFY_LIMIT: Final = 60.0  # ours: a failure is told soon, its packages as unknown if need be
+REBOOT_LIMIT: Final = 30 * 60.0  # ours: from the request to the proof
+REBOOT_STEP: Final = 4.0  # ours: pace of asking whether the host is back
+
+PATCHING: Final = frozenset({"patchapply", "install", "update", "remove", "rollback", "selfupdate"})
+"""Operations of the agent that change packages; one that runs makes evidence wait."""
+
+
+def retryable(code: str) -> bool:
+    """Unknown codes are retried; those that time does not change are not."""
+    return code not in NOT_RETRYABLE
+
+
+def new_jobs(send: Send, found: Iterable[FoundJob]) -> frozenset[str]:
+    """Ids that may be ours: not in the baseline, not older than it, the same operation and packages.
+
+    An agent that does not say which packages cannot be told apart: such a job may be ours.
+    """
+    return frozenset(job.id for job in found if _may_be_ours(send, job))
+
+
+def _may_be_ours(send: Send, job: FoundJob) -> bool:
+    if job.id in send.baseline_ids or job.operation != send.operation.value:
+        return False
+    if job.created_at is not None and send.baseline_newest is not None and job.created_at < send.baseline_newest:
+        return False
+    return job.packages is None or frozenset(job.packages) == frozenset(send.packages)
+
+
+def working(found: Iterable[FoundJob]) -> bool:
+    """Whether the agent is changing packages right now, for anybody."""
+    return any(job.operation in PATCHING and not job.ended for job in found)
+
+
+def baseline(found: Iterable[FoundJob]) -> tuple[frozenset[str], datetime | None]:
+    """The ids before a send and the newest ``created_at`` among them."""
+    jobs = tuple(found)
+    return (
+        frozenset(job.id for job in jobs),
+        max((job.created_at for job in jobs if job.created_at is not None), default=None),
+    )
+
+
+def freeze(record: JobRecord, patches: Iterable[Patch]) -> tuple[Target, ...]:
+    """The list that this job keeps: all, the security relevant, or those of the named that are pending here."""
+    pending = {patch.name: patch for patch in patches}
+    if record.requested is None:
+        chosen = [p for p in pending.values() if p.is_security or not record.security_only]
+        return tuple(_target(patch) for patch in chosen)
+    targets: list[Target] = []
+    for name in dict.fromkeys(record.requested):
+        patch = pending.get(name)
+        if patch is None or (record.security_only and not patch.is_security):
+            targets.append(Target(name, result=PackageResult.NOT_NEEDED))
+        else:
+            targets.append(_target(patch))
+    return tuple(targets)
+
+
+def _target(patch: Patch) -> Target:
+    return Target(patch.name, patch.current_version, patch.available_version, patch.requires_reboot)
+
+
+def still_pending(targets: Iterable[Target], patches: Iterable[Patch]) -> tuple[Target, ...]:
+    """Those of the list that the host still lists in the version it had.
+
+    A package that is pending again, but from the version that we asked for, was updated: its next version came out.
+    """
+    pending = {patch.name: patch for patch in patches}
+    left: list[Target] = []
+    for target in targets:
+        patch = pending.get(target.name)
+        if patch is None:
+            continue
+        moved_on = patch.current_version is not None and patch.current_version == target.to_version
+        if not moved_on or target.to_version == target.from_version:
+            left.append(target)
+    return tuple(left)
+
+
+def with_results(record: JobRecord, left: Iterable[Target] | None, of_left: PackageResult) -> JobRecord:
+    """The record with a result for every package: ``of_left`` for those left, ``unknown`` where nothing is known."""
+    names = None if left is None else {target.name for target in left}
+
+    def result(target: Target) -> PackageResult:
+        if target.result is PackageResult.NOT_NEEDED:
+            return PackageResult.NOT_NEEDED
+        if names is None:
+            return PackageResult.UNKNOWN
+        return of_left if target.name in names else PackageResult.UPDATED
+
+    return replace(record, targets=tuple(replace(t, result=result(t)) for t in record.targets or ()))
+
+
+def cache_is_newer(health: HealthRead, since: Moment, now: Moment, on_agent: datetime | None = None) -> bool | None:
+    """Whether the package cache was read after ``since``; None where the agent does not say.
+
+    ``on_agent`` is the same moment on the agent's clock. Without it, what the agent's clock says now tells how far it
+    is off; without that either, the clocks are taken to agree.
+    """
+    updated = health.cache_updated_at
+    if updated is None:
+        return None
+    if on_agent is not None:
+        return updated > on_agent
+    if health.agent_time is not None:
+        return updated + (now.wall - health.agent_time) > since.wall
+    return updated > since.wall
+
+
+def booted_since(health: HealthRead, since: Moment, now: Moment) -> bool:
+    """Every uptime the host states is smaller than the time passed; one is added, as uptimes are cut to seconds."""
+    stated = [up for up in (health.uptime_seconds, health.facts_uptime_seconds) if up is not None]
+    passed = now.elapsed(since)
+    return bool(stated) and all(uptime + 1 <= passed for uptime in stated)
+
+
+def reboot_proven(health: HealthRead, since: Moment, now: Moment, last_boot_before: datetime | None) -> bool:
+    """TRUST "A reboot is proven": uptime, with ``last_boot`` and ``pending_reboot`` agreeing where offered."""
+    if not booted_since(health, since, now) or health.pending_reboot is True:
+        return False
+    if last_boot_before is None or health.last_boot is None:
+        return True
+    return health.last_boot > last_boot_before
+
+
+def reboot_wanted(record: JobRecord, health: HealthRead, now: Moment) -> bool:
+    """Whether the work asks for a reboot that the operator allowed and that has not been proven yet."""
+    if record.reboot is not RebootPolicy.IF_REQUIRED or record.rebooted_at is not None:
+        return False
+    updated = [t for t in record.wanted if t.result is PackageResult.UPDATED]
+    if not updated:
+        return False
+    if health.pending_reboot is True:
+        return True
+    if not any(target.requires_reboot for target in updated):
+        return False
+    # A host that restarted in mid-work and does not ask for more has had its reboot (kernel applied, host came back).
+    send = record.send
+    restarted = send is not None and booted_since(health, send.intent, now)
+    return not restarted
+
+
+def words(names: Iterable[str], most: int = 5) -> str:
+    """Names in a sentence, the first few."""
+    listed = list(names)
+    more = len(listed) - most
+    return ", ".join(listed[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 package``, ``2 packages``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def operation_words(operation: Operation) -> str:
+    """An operation in words."""
+    return {Operation.PATCH_APPLY: "apply", Operation.REBOOT: "reboot"}.get(operation, operation.value)

@@ -1,0 +1,131 @@
+"""Small typed steps that the stages are written with.
+
+A stage is a generator that yields one command and is sent the event that answers it, as mitmproxy's layers are: the
+protocol reads in the order in which it happens, does no I/O, and can be dropped at any yield, because every stage
+begins from the committed record alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeAlias, TypeVar
+
+from patch_manager.actors.jobs import rules
+from patch_manager.actors.jobs.messages import (
+    Claim,
+    Claimed,
+    Command,
+    Commit,
+    Committed,
+    Conflict,
+    Event,
+    HealthRead,
+    JobsRead,
+    PatchesRead,
+    ReadFailed,
+    ReadHealth,
+    ReadJobs,
+    ReadPatches,
+    Wait,
+    Woke,
+)
+from patch_manager.actors.jobs.record import AttemptState, JobRecord, Moment
+from patch_manager.domain.jobs import JobState, PackageResult
+
+T = TypeVar("T")
+Step: TypeAlias = Generator[Command, Event, T]
+
+
+class Superseded(Exception):
+    """A commit met a changed row: somebody else decided about this job, and this run ends without another word."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One run: the record as last committed and the present moment. ``tries`` failed to reach the agent in a row."""
+
+    record: JobRecord
+    now: Moment
+    tries: int = 0
+
+
+def answer(event: Event, *kinds: type[T]) -> T:
+    """``event``, which must be one of ``kinds``: the shell answers each command with its own events."""
+    if isinstance(event, kinds):
+        return event
+    raise TypeError(f"{type(event).__name__} does not answer this command")
+
+
+def commit(run: Run, after: JobRecord, reason: str) -> Step[None]:
+    """Make ``after`` durable with ``reason``, which is also what operators read as the job's message."""
+    event = yield Commit(run.record, replace(after, message=reason), reason)
+    if isinstance(event, Conflict):
+        raise Superseded
+    run.record = answer(event, Committed).record
+
+
+def wait(seconds: float) -> Step[None]:
+    """Let time pass."""
+    answer((yield Wait(max(0.0, seconds))), Woke)
+
+
+def claim() -> Step[None]:
+    """Wait for a place among the dispatches."""
+    answer((yield Claim()), Claimed)
+
+
+def read_jobs() -> Step[JobsRead | ReadFailed]:
+    """The agent's jobs."""
+    event = yield ReadJobs()
+    return event if isinstance(event, ReadFailed) else answer(event, JobsRead)
+
+
+def read_patches() -> Step[PatchesRead | ReadFailed]:
+    """The host's pending patches."""
+    event = yield ReadPatches()
+    return event if isinstance(event, ReadFailed) else answer(event, PatchesRead)
+
+
+def read_health(facts: bool = False) -> Step[HealthRead | ReadFailed]:
+    """The host's health, with the system's facts if asked for."""
+    event = yield ReadHealth(facts)
+    return event if isinstance(event, ReadFailed) else answer(event, HealthRead)
+
+
+def in_seconds(now: Moment, seconds: float) -> datetime:
+    """The wall time ``seconds`` from now."""
+    return now.wall + timedelta(seconds=seconds)
+
+
+# Ends. Each commits once.
+
+
+def unknown(run: Run, reason: str, record: JobRecord | None = None) -> Step[None]:
+    """``outcome_unknown``: never retried by itself; an operator resolves it (TRUST "Retry")."""
+    record = record or rules.with_results(run.record, None, PackageResult.UNKNOWN)
+    if record.attempt is not None:
+        record = record.with_attempt(state=AttemptState.UNKNOWN, finished_at=run.now.wall)
+    record = replace(record, state=JobState.OUTCOME_UNKNOWN, finished_at=run.now.wall)
+    yield from commit(run, record, f"{reason}; an operator must check the host and resolve the job")
+
+
+def failed(run: Run, code: str, reason: str, record: JobRecord | None = None) -> Step[None]:
+    """The job's end as a failure, packages told as far as they are known."""
+    record = record or rules.with_results(run.record, None, PackageResult.UNKNOWN)
+    attempt = record.attempt
+    if attempt is not None and attempt.error_code is None:
+        record = record.with_attempt(error_code=code, error=reason)
+    if attempt is not None and attempt.finished_at is None:
+        record = record.with_attempt(state=AttemptState.FAILED, finished_at=run.now.wall)
+    yield from commit(run, replace(record, state=JobState.FAILED, finished_at=run.now.wall), reason)
+
+
+def attempt_failed(
+    run: Run, code: str, reason: str, *, record: JobRecord | None = None, state: AttemptState = AttemptState.FAILED
+) -> Step[None]:
+    """Write down that the attempt failed; the stage after it decides on the retry from the record alone."""
+    record = record or run.record
+    record = record.with_attempt(state=state, error_code=code, error=reason, finished_at=run.now.wall)
+    yield from commit(run, record, f"attempt {record.attempt.number if record.attempt else 0} failed: {reason}")
