@@ -1,0 +1,50 @@
+"""What the supervisor answers to requests of the HTTP layer: values, matched exhaustively, never exceptions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from patch_manager.domain.hosts import HostSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """The host was read now (or could not be: then ``snapshot.health_reason`` says why) and is stored."""
+
+    snapshot: HostSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class StillRefreshing:
+    """The agent has not answered within the caller's time-out; the refresh goes on and will be seen live."""
+
+    snapshot: HostSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """The actor's mailbox is full, or the actor is restarting: try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoSuchHost:
+    """No actor of this host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """The actor crashed too often; an admin may restart it."""
+
+    reason: str
+
+
+RefreshResult = Refreshed | StillRefreshing | Busy | NoSuchHost | Quarantined
+
+
+class JobAnswer(StrEnum):
+    """Whether an actor took a job in hand; whatever the answer, the database owns the job."""
+
+    ACCEPTED = "accepted"
+    BUSY = "busy"
+    NO_ACTOR = "no_actor"

@@ -1,0 +1,58 @@
+"""The named limiters of the fleet: made once at the root, taken inside actors, their waiting exported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import trio
+
+from patch_manager.domain.settings import LimitSettings
+
+
+@dataclass(frozen=True, slots=True)
+class LimiterStatistics:
+    """Tokens in all, tokens borrowed, tasks waiting for one."""
+
+    total: float
+    borrowed: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is scarce. The connecting limiters are held for connecting and handshakes only (DESIGN §3).
+
+    ``polls_suspect`` connects to hosts whose last poll failed: a dead network segment spends its time-outs there
+    and never in the way of healthy hosts.
+    """
+
+    polls_connecting: trio.CapacityLimiter
+    polls_suspect: trio.CapacityLimiter
+    polls_in_flight: trio.CapacityLimiter
+    refresh: trio.CapacityLimiter
+    dispatch: trio.CapacityLimiter
+    followed_jobs: trio.CapacityLimiter
+    password_hashing: trio.CapacityLimiter
+
+    @staticmethod
+    def of(settings: LimitSettings) -> Limits:
+        """Make them, inside ``trio.run``."""
+        return Limits(
+            polls_connecting=trio.CapacityLimiter(settings.polls_connecting),
+            polls_suspect=trio.CapacityLimiter(settings.polls_connecting),
+            polls_in_flight=trio.CapacityLimiter(settings.polls_in_flight),
+            refresh=trio.CapacityLimiter(settings.refresh),
+            dispatch=trio.CapacityLimiter(settings.dispatch),
+            followed_jobs=trio.CapacityLimiter(settings.followed_jobs),
+            password_hashing=trio.CapacityLimiter(settings.password_hashing),
+        )
+
+    def statistics(self) -> dict[str, LimiterStatistics]:
+        """By limiter name."""
+        found: dict[str, LimiterStatistics] = {}
+        for limiter_field in fields(self):
+            numbers = getattr(self, limiter_field.name).statistics()
+            found[limiter_field.name] = LimiterStatistics(
+                numbers.total_tokens, numbers.borrowed_tokens, numbers.tasks_waiting
+            )
+        return found
