@@ -268,6 +268,7 @@ class AgentClient:
                 target,
                 body=None if body is None else orjson.dumps(body),
                 timeout=self._patience.answer,
+                drip_timeout=self._patience.drip,
                 max_bytes=256 * _KIB,
                 before_send=before_send,
             )
