@@ -155,6 +155,27 @@ class JobView:
 
 
 @dataclass(frozen=True, slots=True)
+class JobDelta:
+    """What changed about a job, for the live stream; whoever needs more asks for the job."""
+
+    id: UUID
+    host_id: UUID
+    deployment_id: UUID | None
+    state: JobState
+    progress: int
+    message: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request comes from, for its audit event."""
+
+    ip: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PreviewPackage:
     """One package a deployment would update, as last read from the host."""
 

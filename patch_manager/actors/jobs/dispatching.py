@@ -16,7 +16,6 @@ from patch_manager.actors.jobs.messages import (
     Refused,
     Rejected,
 )
-from patch_manager.actors.jobs.record import Attempt, AttemptState, JobRecord, Send, SendOutcome, Target
 from patch_manager.actors.jobs.steps import (
     Run,
     Step,
@@ -29,6 +28,7 @@ from patch_manager.actors.jobs.steps import (
     read_patches,
     wait,
 )
+from patch_manager.domain.job_record import Attempt, AttemptState, JobRecord, Send, SendOutcome, Target
 from patch_manager.domain.jobs import JobState, Operation, PackageResult
 
 UNREACHABLE = "HOST_UNREACHABLE"

@@ -7,7 +7,6 @@ from dataclasses import replace
 from patch_manager.actors.jobs import rules
 from patch_manager.actors.jobs.evidence import fresh_patches
 from patch_manager.actors.jobs.messages import Follow, FoundJob, JobGone, JobSeen, JobsRead, PatchesRead, ReadFailed
-from patch_manager.actors.jobs.record import AttemptState, JobRecord, Target
 from patch_manager.actors.jobs.steps import (
     Run,
     Step,
@@ -18,6 +17,7 @@ from patch_manager.actors.jobs.steps import (
     unknown,
     wait,
 )
+from patch_manager.domain.job_record import AttemptState, JobRecord, Target
 from patch_manager.domain.jobs import JobState
 
 LOST = "JOB_LOST"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from patch_manager.actors.jobs.record import JobRecord, Send
+from patch_manager.domain.job_record import JobRecord, Send
 from patch_manager.domain.patches import Patch
 
 

@@ -7,9 +7,9 @@ from patch_manager.actors.jobs.evidence import decide_by_evidence
 from patch_manager.actors.jobs.following import follow, look_for_lost
 from patch_manager.actors.jobs.messages import Began, Command, Event
 from patch_manager.actors.jobs.rebooting import reboot
-from patch_manager.actors.jobs.record import UNANSWERED, AttemptState, JobRecord, Moment
 from patch_manager.actors.jobs.steps import Run, Step, Superseded
 from patch_manager.actors.jobs.verifying import verify
+from patch_manager.domain.job_record import UNANSWERED, AttemptState, JobRecord, Moment
 from patch_manager.domain.jobs import JobState
 
 

@@ -16,8 +16,8 @@ from patch_manager.actors.jobs.messages import (
     Refused,
     Rejected,
 )
-from patch_manager.actors.jobs.record import ON_ITS_WAY, AttemptState, JobRecord, Moment, Send, SendOutcome
 from patch_manager.actors.jobs.steps import Run, Step, claim, commit, failed, read_health, wait
+from patch_manager.domain.job_record import ON_ITS_WAY, AttemptState, JobRecord, Moment, Send, SendOutcome
 from patch_manager.domain.jobs import JobState, Operation
 
 NOT_PROVEN = "REBOOT_NOT_PROVEN"

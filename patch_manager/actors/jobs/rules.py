@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from patch_manager.actors.jobs.messages import FoundJob, HealthRead
-from patch_manager.actors.jobs.record import JobRecord, Moment, Send, Target
+from patch_manager.domain.job_record import JobRecord, Moment, Send, Target
 from patch_manager.domain.jobs import NOT_RETRYABLE, Operation, PackageResult, RebootPolicy
 from patch_manager.domain.patches import Patch
 

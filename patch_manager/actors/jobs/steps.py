@@ -31,7 +31,7 @@ from patch_manager.actors.jobs.messages import (
     Wait,
     Woke,
 )
-from patch_manager.actors.jobs.record import AttemptState, JobRecord, Moment
+from patch_manager.domain.job_record import AttemptState, JobRecord, Moment
 from patch_manager.domain.jobs import JobState, PackageResult
 
 T = TypeVar("T")

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from patch_manager.actors.jobs import rules
 from patch_manager.actors.jobs.messages import HealthRead, PatchesRead, ReadFailed
-from patch_manager.actors.jobs.record import AttemptState, JobRecord, Moment, Target
 from patch_manager.actors.jobs.steps import Run, Step, commit, failed, read_health, read_patches, unknown, wait
+from patch_manager.domain.job_record import AttemptState, JobRecord, Moment, Target
 from patch_manager.domain.jobs import JobState, PackageResult, RebootPolicy
 
 KEPT_BACK = "KEPT_BACK"

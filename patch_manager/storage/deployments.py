@@ -1,0 +1,244 @@
+"""Deployments: written with all their jobs in one transaction, read as one principal sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from patch_manager.domain.deployments import DeploymentRequest, DeploymentView, JobTotals
+from patch_manager.domain.jobs import Operation, RebootPolicy, When
+from patch_manager.domain.patches import Severity
+from patch_manager.domain.principal import Scope
+from patch_manager.storage.connecting import Connection
+from patch_manager.storage.job_scope import HOST_IN_SCOPE, JOB_IN_SCOPE, groups_of
+
+_HOSTS: Final = f"""
+SELECT h.id, h.display_name, h.address,
+       ARRAY(SELECT g.group_id FROM group_hosts g WHERE g.host_id = h.id ORDER BY 1) AS group_ids
+FROM hosts h
+WHERE (h.id = ANY ($2) OR EXISTS (SELECT 1 FROM group_hosts m WHERE m.host_id = h.id AND m.group_id = ANY ($3)))
+  AND {HOST_IN_SCOPE}
+ORDER BY h.display_name, h.id
+FOR SHARE OF h
+"""  # noqa: S608 - constants only
+_GROUPS: Final = "SELECT count(*) FROM groups WHERE id = ANY ($1) AND ($2::uuid[] IS NULL OR id = ANY ($2))"
+_INSERT: Final = """
+INSERT INTO deployments (id, created_at, created_by, created_by_name, idempotency_key, request_digest, packages,
+                         security_only, starts, reboot)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (created_by, idempotency_key) DO NOTHING RETURNING id
+"""
+_BY_KEY: Final = "SELECT id, request_digest FROM deployments WHERE created_by = $1 AND idempotency_key = $2"
+_INSERT_JOBS: Final = """
+INSERT INTO jobs (id, deployment_id, host_id, host_name, host_address, operation, state, requested, security_only,
+                  starts, reboot, message, not_before, created_at)
+SELECT u.id, $5, u.host_id, u.name, u.address, $6, 'queued', $7, $8, $9, $10, $11, $12, $13
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS u (id, host_id, name, address)
+"""
+_FIRST_TRANSITIONS: Final = """
+INSERT INTO job_transitions (id, job_id, version, at, state, reason)
+SELECT gen_random_uuid(), u.id, 1, $2, 'queued', $3 FROM unnest($1::uuid[]) AS u (id)
+"""
+_VIEWS: Final = f"""
+SELECT d.*, t.*
+FROM deployments d
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE j.state = 'queued') AS queued,
+           count(*) FILTER (WHERE j.state = 'dispatching') AS dispatching,
+           count(*) FILTER (WHERE j.state = 'running') AS running,
+           count(*) FILTER (WHERE j.state = 'rebooting') AS rebooting,
+           count(*) FILTER (WHERE j.state = 'verifying') AS verifying,
+           count(*) FILTER (WHERE j.state = 'succeeded') AS succeeded,
+           count(*) FILTER (WHERE j.state = 'failed') AS failed,
+           count(*) FILTER (WHERE j.state = 'cancelled') AS cancelled,
+           count(*) FILTER (WHERE j.state = 'outcome_unknown') AS outcome_unknown,
+           max(j.finished_at) AS last_finished
+    FROM jobs j WHERE j.deployment_id = d.id AND j.superseded_by IS NULL AND {JOB_IN_SCOPE}
+) t
+"""  # noqa: S608 - constants only
+_VISIBLE: Final = f"EXISTS (SELECT 1 FROM jobs j WHERE j.deployment_id = d.id AND {JOB_IN_SCOPE})"  # noqa: S608
+_ONE: Final = f"{_VIEWS} WHERE d.id = $2 AND {_VISIBLE}"
+_PAGE: Final = f"""
+{_VIEWS}
+WHERE {_VISIBLE} AND ($2::timestamptz IS NULL OR (d.created_at, d.id) < ($2, $3::uuid))
+ORDER BY d.created_at DESC, d.id DESC LIMIT $4
+"""
+_COUNT: Final = f"SELECT count(*) FROM deployments d WHERE {_VISIBLE}"  # noqa: S608 - constants only
+_PREVIEW_HOSTS: Final = """
+SELECT h.id, h.display_name, h.address, h.health, h.health_reason, h.patches_read_at, h.reboot_required,
+       (SELECT j.state FROM jobs j WHERE j.host_id = h.id
+        AND j.state IN ('dispatching', 'running', 'rebooting', 'verifying', 'outcome_unknown') LIMIT 1) AS busy
+FROM hosts h WHERE h.id = ANY ($1) ORDER BY h.display_name, h.id
+"""
+_PREVIEW_PATCHES: Final = """
+SELECT host_id, name, current_version, available_version, severity, cve_ids, requires_reboot
+FROM host_patches
+WHERE host_id = ANY ($1) AND ($2::text[] IS NULL OR name = ANY ($2))
+  AND (NOT $3 OR cardinality(cve_ids) > 0 OR severity = ANY ($4))
+ORDER BY host_id, name
+"""
+_SECURITY_WORDS: Final = [severity.value for severity in Severity if severity.rank >= Severity.HIGH.rank]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetHost:
+    """A host that a deployment names, with what its job copies so as to outlive it."""
+
+    id: UUID
+    name: str
+    address: str
+    group_ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewDeployment:
+    """A deployment to be written. Ids are ours, so that an ambiguous COMMIT is checked by reading them."""
+
+    id: UUID
+    created_at: datetime
+    created_by: UUID
+    created_by_name: str
+    idempotency_key: str | None
+    digest: bytes
+    request: DeploymentRequest
+    not_before: datetime | None
+    message: str
+
+
+async def target_hosts(
+    connection: Connection, scope: Scope, host_ids: Sequence[UUID], group_ids: Sequence[UUID]
+) -> tuple[TargetHost, ...] | None:
+    """The hosts named, once each; None when one host or group does not exist or is out of sight (TRUST 10)."""
+    wanted = set(host_ids)
+    groups = set(group_ids)
+    if groups and await connection.fetchval(_GROUPS, sorted(groups), groups_of(scope)) != len(groups):
+        return None
+    rows = await connection.fetch(_HOSTS, groups_of(scope), sorted(wanted), sorted(groups))
+    found = tuple(TargetHost(r["id"], r["display_name"], r["address"], tuple(r["group_ids"])) for r in rows)
+    if not wanted <= {host.id for host in found}:
+        return None
+    return found
+
+
+async def same_key(connection: Connection, user_id: UUID, key: str) -> tuple[UUID, bytes] | None:
+    """The deployment that this user made with this idempotency key, and the digest of its request."""
+    row = await connection.fetchrow(_BY_KEY, user_id, key)
+    return None if row is None else (row["id"], row["request_digest"])
+
+
+async def insert_deployment(
+    connection: Connection, new: NewDeployment, hosts: Sequence[TargetHost], job_ids: Sequence[UUID]
+) -> bool:
+    """Write a deployment with a queued job per host; False when its idempotency key was used meanwhile."""
+    request = new.request
+    packages = None if request.packages is None else list(request.packages)
+    inserted = await connection.fetchval(
+        _INSERT,
+        new.id,
+        new.created_at,
+        new.created_by,
+        new.created_by_name,
+        new.idempotency_key,
+        new.digest,
+        packages,
+        request.security_only,
+        request.when.value,
+        request.reboot.value,
+    )
+    if inserted is None:
+        return False
+    await insert_jobs(
+        connection,
+        new.id,
+        hosts,
+        job_ids,
+        operation=Operation.PATCH_APPLY,
+        request=request,
+        message=new.message,
+        not_before=new.not_before,
+        at=new.created_at,
+    )
+    return True
+
+
+async def insert_jobs(
+    connection: Connection,
+    deployment_id: UUID | None,
+    hosts: Sequence[TargetHost],
+    job_ids: Sequence[UUID],
+    *,
+    operation: Operation,
+    request: DeploymentRequest,
+    message: str,
+    not_before: datetime | None,
+    at: datetime,
+) -> None:
+    """Queue one job per host."""
+    await connection.execute(
+        _INSERT_JOBS,
+        list(job_ids),
+        [host.id for host in hosts],
+        [host.name for host in hosts],
+        [host.address for host in hosts],
+        deployment_id,
+        operation.value,
+        None if request.packages is None else list(request.packages),
+        request.security_only,
+        request.when.value,
+        request.reboot.value,
+        message,
+        not_before,
+        at,
+    )
+    await connection.execute(_FIRST_TRANSITIONS, list(job_ids), at, message)
+
+
+async def get_deployment(connection: Connection, scope: Scope, deployment_id: UUID) -> DeploymentView | None:
+    """A deployment with totals over the hosts in ``scope``; None when no host of it is in sight."""
+    row = await connection.fetchrow(_ONE, groups_of(scope), deployment_id)
+    return None if row is None else _view(row)
+
+
+async def list_deployments(
+    connection: Connection, scope: Scope, limit: int, after: tuple[datetime, UUID] | None
+) -> tuple[tuple[DeploymentView, ...], int]:
+    """A page, newest first, and how many there are in sight."""
+    moment, key = after or (None, None)
+    rows = await connection.fetch(_PAGE, groups_of(scope), moment, key, limit)
+    total: int = await connection.fetchval(_COUNT, groups_of(scope))
+    return tuple(_view(row) for row in rows), total
+
+
+def _view(row: asyncpg.Record) -> DeploymentView:
+    totals = JobTotals.of(dict(row))
+    ended = totals.queued + totals.dispatching + totals.running + totals.rebooting + totals.verifying == 0
+    return DeploymentView(
+        id=row["id"],
+        state=totals.state,
+        totals=totals,
+        packages=None if row["packages"] is None else tuple(row["packages"]),
+        security_only=row["security_only"],
+        when=When(row["starts"]),
+        reboot=RebootPolicy(row["reboot"]),
+        created_at=row["created_at"],
+        created_by=row["created_by_name"],
+        finished_at=row["last_finished"] if ended else None,
+    )
+
+
+async def preview_rows(
+    connection: Connection, host_ids: Sequence[UUID], packages: Sequence[str] | None, security_only: bool
+) -> tuple[list[dict[str, Any]], dict[UUID, list[dict[str, Any]]]]:
+    """Hosts, and the patches that would be applied by host, as last read from the agents."""
+    ids = list(host_ids)
+    hosts = [dict(row) for row in await connection.fetch(_PREVIEW_HOSTS, ids)]
+    names = None if packages is None else list(packages)
+    patches: dict[UUID, list[dict[str, Any]]] = {}
+    for row in await connection.fetch(_PREVIEW_PATCHES, ids, names, security_only, _SECURITY_WORDS):
+        patches.setdefault(row["host_id"], []).append(dict(row))
+    return hosts, patches
