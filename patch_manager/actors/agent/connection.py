@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ssl
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Final
@@ -74,7 +74,7 @@ async def open_connection(
     ip = canonical(address)
     if refusal is not None or ip is None:
         raise AgentFailure(FailureKind.ADDRESS_FORBIDDEN, refusal or "")
-    doing = f"no answer to the TCP connection within {connect_timeout:g} s"
+    connected = False
     sock: trio.socket.SocketType | None = None
     try:
         with trio.fail_after(connect_timeout):
@@ -82,16 +82,17 @@ async def open_connection(
             family = trio.socket.AF_INET6 if isinstance(ip, IPv6Address) else trio.socket.AF_INET
             sock = trio.socket.socket(family, trio.socket.SOCK_STREAM)
             await sock.connect((str(ip), port))
-            doing = f"connected, but the TLS handshake was not answered within {connect_timeout:g} s"
+            connected = True
             transport = trio.SocketStream(sock)
             stream = trio.SSLStream(transport, tls_context, server_hostname=str(ip), https_compatible=True)
             await stream.do_handshake()
     except trio.TooSlowError:
         _close(sock)
-        raise AgentFailure(FailureKind.TIMED_OUT, doing) from None
+        waited_for = "connected, but no answer to the TLS handshake" if connected else "no answer to the TCP connection"
+        raise AgentFailure(FailureKind.TIMED_OUT, f"{waited_for} within {connect_timeout:g} s") from None
     except (OSError, trio.BrokenResourceError) as error:
         _close(sock)
-        raise from_error(error, "during the TLS handshake" if "TLS" in doing else "while connecting") from error
+        raise from_error(error, "during the TLS handshake" if connected else "while connecting") from error
     except BaseException:
         _close(sock)
         raise
@@ -234,7 +235,7 @@ class _Answer:
         if self._interim > _MAX_INTERIM_RESPONSES:
             raise AgentFailure(FailureKind.UNREADABLE, "endless interim responses")
 
-    def head(self, status: int, headers: h11._headers.Headers) -> None:
+    def head(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         self._status = status
         self._headers = tuple((bytes(name), bytes(value)) for name, value in headers)
         if 300 <= status <= 399:

@@ -145,7 +145,7 @@ def _from_tls(error: ssl.SSLError, doing: str) -> AgentFailure:
     if reason in _NOT_TLS_REASONS:
         return AgentFailure(FailureKind.TLS_OTHER, "what answers on this port does not speak TLS")
     words = reason.replace("_", " ").lower() or str(error)
-    return AgentFailure(FailureKind.TLS_OTHER, f"TLS failed while {doing}: {words}")
+    return AgentFailure(FailureKind.TLS_OTHER, f"{doing}: {words}")
 
 
 _SENTENCES: Final = {

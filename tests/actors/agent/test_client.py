@@ -148,11 +148,22 @@ async def test_the_code_dialect_sends_everything_at_once_with_its_totals(pki: Pk
     assert len(agent.requests) == 1
 
 
-@pytest.mark.parametrize(("reply", "gone"), [(response(404, error("JOB_NOT_FOUND")), True), (response(404), True)])
-async def test_a_job_the_agent_forgot_is_none(pki: Pki, reply: bytes, gone: bool) -> None:
+async def test_megabytes_of_packages_are_read(pki: Pki) -> None:
+    rows = [
+        {"name": f"package-{i}", "version": "1", "status": "Installed", "description": "x" * 200} for i in range(9000)
+    ]
+    async with tls_agent(pki.server_context(), answers(response(200, ok({"packages": rows, "total": 9000})))) as agent:
+        client = client_of(agent.port, pki.client_context())
+        found = await client.packages()
+        await client.aclose()
+    assert (len(found.packages), found.complete, found.packages[-1].name) == (9000, True, "package-8999")
+
+
+@pytest.mark.parametrize("reply", [response(404, error("JOB_NOT_FOUND")), response(404)])
+async def test_a_job_the_agent_forgot_is_none(pki: Pki, reply: bytes) -> None:
     async with tls_agent(pki.server_context(), answers(reply)) as agent:
         client = client_of(agent.port, pki.client_context())
-        assert (await client.job(ID) is None) is gone
+        assert await client.job(ID) is None
         await client.aclose()
     assert agent.requests[0].target == f"/api/v1/jobs/{ID}"
 
