@@ -24,7 +24,6 @@ FROM hosts h
 WHERE (h.id = ANY ($2) OR EXISTS (SELECT 1 FROM group_hosts m WHERE m.host_id = h.id AND m.group_id = ANY ($3)))
   AND {HOST_IN_SCOPE}
 ORDER BY h.display_name, h.id
-FOR SHARE OF h
 """  # noqa: S608 - constants only
 _GROUPS: Final = "SELECT count(*) FROM groups WHERE id = ANY ($1) AND ($2::uuid[] IS NULL OR id = ANY ($2))"
 _INSERT: Final = """
@@ -111,14 +110,18 @@ class NewDeployment:
 
 
 async def target_hosts(
-    connection: Connection, scope: Scope, host_ids: Sequence[UUID], group_ids: Sequence[UUID]
+    connection: Connection, scope: Scope, host_ids: Sequence[UUID], group_ids: Sequence[UUID], *, lock: bool
 ) -> tuple[TargetHost, ...] | None:
-    """The hosts named, once each; None when one host or group does not exist or is out of sight (TRUST 10)."""
+    """The hosts named, once each; None when one host or group does not exist or is out of sight (TRUST 10).
+
+    ``lock``: they cannot be deleted before the transaction ends.
+    """
     wanted = set(host_ids)
     groups = set(group_ids)
     if groups and await connection.fetchval(_GROUPS, sorted(groups), groups_of(scope)) != len(groups):
         return None
-    rows = await connection.fetch(_HOSTS, groups_of(scope), sorted(wanted), sorted(groups))
+    statement = f"{_HOSTS} FOR SHARE OF h" if lock else _HOSTS
+    rows = await connection.fetch(statement, groups_of(scope), sorted(wanted), sorted(groups))
     found = tuple(TargetHost(r["id"], r["display_name"], r["address"], tuple(r["group_ids"])) for r in rows)
     if not wanted <= {host.id for host in found}:
         return None

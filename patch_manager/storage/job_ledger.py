@@ -286,7 +286,7 @@ def _attempt_row(job_id: UUID, attempt: Attempt) -> tuple[Any, ...]:
         attempt.adopted,
         attempt.sends,
         attempt.accepted_at,
-        attempt.error_code,
+        _clean(attempt.error_code),
         _clean(attempt.error),
         _int4(attempt.exit_code),
         _clean(attempt.stdout),

@@ -1,0 +1,67 @@
+"""A deployment before it is made: per host what it would update, whether it would reboot, and what may go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from patch_manager.domain.deployments import DeploymentPreview, DeploymentRequest, PreviewHost, PreviewPackage
+from patch_manager.domain.jobs import RebootPolicy, When
+
+
+def preview_of(
+    request: DeploymentRequest,
+    hosts: Sequence[Mapping[str, Any]],
+    patches: Mapping[UUID, Sequence[Mapping[str, Any]]],
+) -> DeploymentPreview:
+    """Put together what storage read; see ``storage.deployments.preview_rows`` for the rows."""
+    rows = tuple(_host(request, host, patches.get(host["id"], ())) for host in hosts)
+    return DeploymentPreview(
+        host_count=len(rows),
+        package_count=sum(len(row.packages) for row in rows),
+        cve_count=len({cve for row in rows for package in row.packages for cve in package.cve_ids}),
+        reboot_count=sum(row.will_reboot for row in rows),
+        problem_count=sum(row.problem is not None for row in rows),
+        hosts=rows,
+    )
+
+
+def _host(request: DeploymentRequest, host: Mapping[str, Any], patches: Sequence[Mapping[str, Any]]) -> PreviewHost:
+    packages = tuple(
+        PreviewPackage(
+            name=patch["name"],
+            current_version=patch["current_version"],
+            available_version=patch["available_version"],
+            severity=patch["severity"],
+            cve_ids=tuple(patch["cve_ids"]),
+            requires_reboot=patch["requires_reboot"],
+        )
+        for patch in patches
+    )
+    asks = host["reboot_required"] or any(package.requires_reboot for package in packages)
+    return PreviewHost(
+        host_id=host["id"],
+        display_name=host["display_name"],
+        address=host["address"],
+        packages=packages,
+        will_reboot=request.reboot is RebootPolicy.IF_REQUIRED and bool(packages) and asks,
+        runs=_runs(request, host),
+        problem=_problem(host),
+    )
+
+
+def _runs(request: DeploymentRequest, host: Mapping[str, Any]) -> str:
+    if request.when is When.WINDOW:
+        return "in its next maintenance window: it has none yet"
+    return "when the job at work has ended" if host["busy"] else "at once"
+
+
+def _problem(host: Mapping[str, Any]) -> str | None:
+    if host["busy"] == "outcome_unknown":
+        return "a job with an unknown outcome must be resolved first"
+    if host["health"] == "unreachable":
+        return f"unreachable: {host['health_reason']}"
+    if host["patches_read_at"] is None:
+        return "its patches were never read: the list is made when the job starts"
+    return None
