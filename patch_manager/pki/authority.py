@@ -26,7 +26,7 @@ from patch_manager.pki.vault import Vault, VaultError
 Store = Callable[[IssuedCertificate], Awaitable[None]]
 Clock = Callable[[], datetime]
 
-CRL_LIFETIME = timedelta(days=7)
+CRL_LIFETIME = timedelta(days=30)  # hosts may hold a copy that nobody brings up to date for weeks
 CRL_REISSUE_AFTER = timedelta(days=1)  # a CRL past its nextUpdate fails every handshake, ours and the agents'
 CRL_BACKDATE = timedelta(minutes=10)
 _ROOT_KEY_NAME = "pki:root"
@@ -69,7 +69,7 @@ class CertificateAuthority:
 
     @property
     def crl_path(self) -> Path:
-        """The published list, PEM; always present and readable by anybody."""
+        """The published list, PEM; always present."""
         return self.directory / "crl.pem"
 
     def now(self) -> datetime:

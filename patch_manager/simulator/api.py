@@ -15,34 +15,12 @@ from patch_manager.simulator.bodies import Bodies
 from patch_manager.simulator.host import SimulatedHost
 from patch_manager.simulator.jobs import Job, Operation, Status
 from patch_manager.simulator.specs import Dialect
+from patch_manager.simulator.wire import Call, Reply, error_reply, rate_limited
 from patch_manager.simulator.work import PACKAGE_NAME, cancel, submit
 
 _DEFAULT_LIMIT = {"jobs": 50, "patches": 100, "packages": 100}
 _SERVICES = ("ssh", "sshd", "cron", "crond", "nginx", "systemd-journald", "linux-patch-api")
 _ONCE_ONLY = (b"content-type", b"authorization", b"host")
-
-Headers = tuple[tuple[bytes, bytes], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request. *headers* have lower-case names, as h11 gives them."""
-
-    method: str
-    target: str
-    headers: Headers
-    body: bytes
-    client: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer; an empty *content_type* means no body."""
-
-    status: int
-    body: bytes = b""
-    content_type: bytes = b"application/json"
-    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(slots=True)
@@ -67,22 +45,12 @@ class _Refused(Exception):
         self.status, self.code, self.message, self.retry_after = status, code, message, retry_after
 
 
-def error_reply(host: SimulatedHost, status: int, code: str, message: str, *, retry_after: int | None = None) -> Reply:
-    """An error in the agent's envelope."""
-    body = shapes.failure(code, message, retryable=retry_after is not None)
-    headers = ((b"retry-after", b"%d" % retry_after),) if retry_after is not None else ()
-    return Reply(status, shapes.envelope(host.spec, b"null", body), headers=headers)
-
-
-def rate_limited(seconds: int) -> Reply:
-    """The limiter's answer is not JSON."""
-    text = f"Too many requests, retry in {seconds}s".encode()
-    return Reply(429, text, b"text/plain; charset=utf-8", ((b"retry-after", b"%d" % seconds),))
-
-
 def respond(host: SimulatedHost, bodies: Bodies, call: Call) -> Reply:
     """Answer *call* and start what it asks for."""
-    parts = urlsplit(call.target)
+    try:
+        parts = urlsplit(call.target)
+    except ValueError:  # "//[" and its like
+        return error_reply(host, 400, "VALIDATION_ERROR", "the target is no URL")
     path = parts.path
     wait = host.limiter.check(call.client, call.method, path, trio.current_time())
     if wait:

@@ -7,11 +7,12 @@ import h11
 import trio
 
 from patch_manager.simulator import misbehaviour, websocket
-from patch_manager.simulator.api import Call, Reply, error_reply, rate_limited, respond
+from patch_manager.simulator.api import respond
 from patch_manager.simulator.bodies import Bodies
 from patch_manager.simulator.certificates import Contexts
 from patch_manager.simulator.host import LoggedRequest, SimulatedHost
 from patch_manager.simulator.temper import Answering, LostAnswer, Reception
+from patch_manager.simulator.wire import Call, Reply, error_reply, rate_limited
 
 Stream = trio.SSLStream[trio.SocketStream]
 _READ = 65_536

@@ -11,9 +11,9 @@ from wsproto.events import TextMessage as Text
 from wsproto.utilities import RemoteProtocolError
 
 from patch_manager.simulator import shapes
-from patch_manager.simulator.api import Call, Reply, error_reply, rate_limited
 from patch_manager.simulator.host import EVENT_BUFFER, JobEvent, SimulatedHost
 from patch_manager.simulator.specs import Dialect, WebSocketForm
+from patch_manager.simulator.wire import Call, Reply, error_reply, rate_limited
 
 PING_SECONDS = 5.0
 SILENCE_SECONDS = 10.0
@@ -32,7 +32,7 @@ async def serve(stream: trio.abc.Stream, host: SimulatedHost, call: Call, early:
     websocket = wsproto.WSConnection(wsproto.ConnectionType.SERVER)
     try:
         websocket.initiate_upgrade_connection(list(call.headers), call.target)
-    except RemoteProtocolError as error:
+    except (RemoteProtocolError, ValueError) as error:  # ValueError: header bytes outside ASCII
         return error_reply(host, 400, "VALIDATION_ERROR", str(error))
     if not isinstance(next(websocket.events(), None), Request):
         return error_reply(host, 400, "VALIDATION_ERROR", "no WebSocket upgrade")

@@ -202,3 +202,19 @@ async def test_requests_are_logged_with_their_bodies(start: Start) -> None:
         ("POST", "/api/v1/patches/apply"),
     ]
     assert host.requests[-1].body == b'{"packages":["nginx"],"reboot":false}'
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET //[ HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x00\xff\r\n\r\n",
+        b"GET /api/v1/ws/jobs HTTP/1.1\r\nHost: x\r\nUpgrade: \xff\r\nSec-WebSocket-Key: \xff\r\n\r\n",
+    ],
+)
+async def test_rubbish_is_a_400_and_ends_no_host(start: Start, head: bytes) -> None:
+    host, client = await start()
+    async with client.connect(host.address) as stream:
+        await stream.send_all(head)
+        assert (await stream.receive_some(100)).startswith(b"HTTP/1.1 400")
+    assert (await client.get(host, "/health")).status == 200
