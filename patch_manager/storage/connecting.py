@@ -65,6 +65,8 @@ def connect_arguments(address: DatabaseAddress | str, application_name: str, dea
         "server_settings": {
             "application_name": application_name,
             "statement_timeout": str(round(deadlines.statement * 1000)),
+            # A manager that is cut off must not keep its locks.
+            "idle_in_transaction_session_timeout": str(round(deadlines.command * 1000)),
             "timezone": "UTC",
             # Compiling pays for long analytic queries only; ours are short.
             "jit": "off",

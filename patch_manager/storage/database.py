@@ -149,6 +149,17 @@ class DedicatedConnection:
         """True as soon as this side knows that the session is gone."""
         return self._raw.is_closed()
 
+    def on_close(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` once, as soon as the session is gone; at once if it is already."""
+
+        def gone(_connection: Connection) -> None:
+            callback()
+
+        if self.closed:
+            callback()
+        else:
+            self._raw.add_termination_listener(gone)
+
     async def run(
         self, unit: Callable[Concatenate[Connection, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:

@@ -18,6 +18,7 @@ from pathlib import Path
 import structlog
 import trio
 
+from patch_manager.storage.background import background_tasks
 from patch_manager.storage.connecting import DatabaseAddress
 from patch_manager.storage.embedded_binaries import Binaries, choose_launcher, embedded_binaries
 from patch_manager.storage.embedded_cluster import Cluster, Progress, Status
@@ -50,28 +51,20 @@ async def embedded_postgres(
     :raises EmbeddedServerError: with what to do about it.
     """
     layout = Layout.prepare(data_dir)
-    error: BaseException | None = None
-    async with trio.open_nursery() as nursery:
+    with _opened(layout.users_lock) as users:
+        cluster = await _enter(layout, binaries or embedded_binaries(), users, progress or _log_progress)
         try:
-            with _opened(layout.users_lock) as users:
-                cluster = await _enter(layout, binaries or embedded_binaries(), users, progress or _log_progress)
-                try:
-                    nursery.start_soon(_keep_running, cluster)
-                    yield EmbeddedServer(
-                        app=layout.address(APP, cluster.socket),
-                        owner=layout.address(OWNER, cluster.socket),
-                        superuser=layout.address(SUPERUSER, cluster.socket, "postgres"),
-                        binaries=cluster.binaries,
-                    )
-                finally:
-                    nursery.cancel_scope.cancel()
-                    with trio.CancelScope(shield=True):
-                        await _leave(cluster, users)
-        except (Exception, KeyboardInterrupt, SystemExit) as caught:
-            # Carried around the nursery, so that callers meet their errors bare and not inside its group.
-            error = caught
-    if error is not None:
-        raise error
+            async with background_tasks() as tasks:
+                tasks.start_soon(_keep_running, cluster)
+                yield EmbeddedServer(
+                    app=layout.address(APP, cluster.socket),
+                    owner=layout.address(OWNER, cluster.socket),
+                    superuser=layout.address(SUPERUSER, cluster.socket, "postgres"),
+                    binaries=cluster.binaries,
+                )
+        finally:
+            with trio.CancelScope(shield=True):
+                await _leave(cluster, users)
 
 
 async def _enter(layout: Layout, binaries: Binaries, users: int, progress: Progress) -> Cluster:

@@ -31,7 +31,3 @@ class MigrationError(StorageError):
 
 class EmbeddedServerError(StorageError):
     """The embedded PostgreSQL cannot be set up, started or stopped; the message says what to do."""
-
-
-class LeadershipError(StorageError):
-    """Leadership was asked of something that does not hold it."""
