@@ -80,15 +80,20 @@ def encode(model: BaseModel) -> bytes:
 
 def answer(operation: Operation, result: Result) -> Response:
     """Turn what a handler returned into a response."""
-    reply = result if isinstance(result, Reply) else Reply(result) if not isinstance(result, Failure) else None
-    if reply is None:
-        assert isinstance(result, Failure)  # noqa: S101  # narrows the type
+    if isinstance(result, Failure):
         return problem_response(result)
+    reply = result if isinstance(result, Reply) else Reply(result)
+    return plain_response(reply, status=operation.status, content_type=operation.media_type)
+
+
+def plain_response(reply: Reply, *, status: int = 200, content_type: str = JSON) -> Response:
+    """A response of a `Reply`; what it leaves open is as given here."""
     body = encode(reply.body) if isinstance(reply.body, BaseModel) else reply.body or b""
-    status = reply.status or operation.status
-    response = Response(body, status, dict(reply.headers), content_type=reply.content_type or operation.media_type)
-    if status == 204:
-        del response.headers["Content-Type"]
+    response = Response(
+        body, reply.status or status, dict(reply.headers), content_type=reply.content_type or content_type
+    )
+    if response.status_code in {204, 304}:
+        response.headers.pop("Content-Type", None)
     response.headers.setdefault("Cache-Control", "no-store")
     return response
 
@@ -129,7 +134,7 @@ async def _unwrapped(work: Awaitable[Result]) -> Result:
     try:
         return await work
     except BaseExceptionGroup as group:
-        cancelled, errors = group.split(trio.Cancelled)
+        _, errors = group.split(trio.Cancelled)
         if errors is None or not isinstance(errors, ExceptionGroup):
             raise
         first: BaseException = errors

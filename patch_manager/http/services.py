@@ -6,19 +6,23 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple, cast
+from uuid import UUID
 
 import trio
 from prometheus_client import CollectorRegistry
 from quart import current_app
 
 from patch_manager.auth import Auth
-from patch_manager.domain.audit import AuditEvent
+from patch_manager.domain.audit import AuditEvent, Outcome
 from patch_manager.domain.principal import Principal
 from patch_manager.domain.settings import AgentSettings, LimitSettings
 from patch_manager.http.call import call
 from patch_manager.http.errors import Failure, Refused
+from patch_manager.pki.vault import Vault
 from patch_manager.storage.audit import AuditLog
-from patch_manager.storage.database import Connection, Database
+from patch_manager.storage.connecting import Connection
+from patch_manager.storage.database import Database
+from patch_manager.supervisor.facade import Fleet
 
 if TYPE_CHECKING:
     from patch_manager.http.operations import Readiness
@@ -33,23 +37,28 @@ class HttpSettings:
     """What the HTTP room needs of the settings file. ``origin`` is what browsers see, e.g. ``https://localhost:8443``."""
 
     origin: str
-    agent: AgentSettings = AgentSettings()
-    limits: LimitSettings = LimitSettings()
+    agent: AgentSettings = field(default_factory=AgentSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
 
 
 @dataclass(frozen=True)
 class Services:
-    """Everything a handler may use; made once by the composition root."""
+    """Everything a handler may use; made once by the composition root.
+
+    ``stopping`` is set when the program begins to stop. ``forbidden_address`` says why a host may not have that
+    address, None when it may (TRUST 15); the rule is the agents room's.
+    """
 
     db: Database
     audit: AuditLog
     auth: Auth
-    supervisor: Any
+    supervisor: Fleet
     deployments: Any
-    vault: Any
+    vault: Vault
     settings: HttpSettings
     readiness: Readiness
     started_at: datetime
+    forbidden_address: Callable[[str], str | None]
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     stopping: trio.Event = field(default_factory=trio.Event)
 
@@ -68,7 +77,8 @@ def services() -> Services:
 class Act:
     """What somebody did, for the audit log; who, from where and in which request are added by `change`.
 
-    ``groups`` are those of the thing acted upon, so that the log can be read by group.
+    ``action`` is a static dotted name whose first word is the kind of thing (``host.created``), ``target`` its id,
+    ``groups`` the ids of its groups, so that the log can be read by group.
     """
 
     action: str
@@ -109,13 +119,15 @@ def _signer(principal: Principal) -> Callable[[Act], AuditEvent]:
     def sign(act: Act) -> AuditEvent:
         return AuditEvent(
             action=act.action,
-            target=act.target,
             actor=principal.username,
+            outcome=Outcome(act.outcome),
+            actor_id=principal.user_id,
             session=principal.session_id,
             ip=sender.ip,
+            target_type=act.action.partition(".")[0],
+            target_id=act.target.rpartition(":")[2],
+            groups=frozenset(UUID(group) for group in act.groups),
             request_id=sender.request_id,
-            groups=act.groups,
-            outcome=act.outcome,
             detail=act.detail,
         )
 

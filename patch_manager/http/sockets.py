@@ -13,6 +13,7 @@ from quart import Response, websocket
 
 from patch_manager.domain.principal import Principal
 from patch_manager.http.errors import Forbidden, problem_response
+from patch_manager.http.origins import is_own_origin
 from patch_manager.http.routing import LiveOperation
 from patch_manager.http.schemas.base import Request
 from patch_manager.http.services import services
@@ -58,7 +59,8 @@ def live_endpoint(operation: LiveOperation) -> Callable[..., Awaitable[Response 
 
     @wraps(operation.handler)
     async def view() -> Response | None:
-        if websocket.headers.get("Origin") not in services().allowed_origins:
+        host = websocket.headers.get("Host")
+        if not is_own_origin(websocket.headers.get("Origin"), host, services().settings.origin):
             return problem_response(Forbidden("this origin may not open a live stream"))
         await websocket.accept()
         principal = await _sign_in()
