@@ -101,6 +101,14 @@ class Invalid(Failure):
 
 
 @dataclass(frozen=True)
+class Unprocessable(Invalid):
+    """Well formed, and yet it cannot be done (RFC 9110, 15.5.21)."""
+
+    status = 422
+    title = "Cannot be done"
+
+
+@dataclass(frozen=True)
 class UnsupportedMediaType(Failure):
     """A body that is not JSON."""
 

@@ -18,11 +18,13 @@ from patch_manager.domain.principal import Principal
 from patch_manager.domain.settings import AgentSettings, LimitSettings
 from patch_manager.http.call import call
 from patch_manager.http.errors import Failure, Refused
+from patch_manager.pki.authority import CertificateAuthority
 from patch_manager.pki.vault import Vault
 from patch_manager.storage.audit import AuditLog
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.database import Database
 from patch_manager.supervisor.facade import Fleet
+from patch_manager.supervisor.jobs.deployments import Deployments
 
 if TYPE_CHECKING:
     from patch_manager.http.operations import Readiness
@@ -53,8 +55,9 @@ class Services:
     audit: AuditLog
     auth: Auth
     supervisor: Fleet
-    deployments: Any
+    deployments: Deployments
     vault: Vault
+    authority: CertificateAuthority
     settings: HttpSettings
     readiness: Readiness
     started_at: datetime

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Item = TypeVar("Item")
+
+
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("must be printable characters on one line")
+    return value
+
+
+Line = Annotated[str, AfterValidator(_printable)]
+"""Words that people will read in tables, logs and mails: no control characters, nothing that turns text around."""
 
 
 class Request(BaseModel):

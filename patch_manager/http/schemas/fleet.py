@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, IPvAnyAddress
+from pydantic import AfterValidator, Field
 
-from patch_manager.http.schemas.base import Answer, Request
+from patch_manager.http.schemas.base import Answer, Line, Request
 
 HealthWord = Literal["unknown", "healthy", "degraded", "unreachable"]
 SeverityWord = Literal["critical", "high", "medium", "low", "unknown"]
 ActorWord = Literal["starting", "idle", "waiting", "polling", "backing_off", "working", "quarantined", "stopped"]
+
+
+_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+
+
+def _host_name(value: str) -> str:
+    name = value.lower()
+    labels = name.split(".")
+    if not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
+        raise ValueError("must be a host name as RFC 1123 has them, for example web-1.example.com")
+    return name
+
+
+HostName = Annotated[str, Field(max_length=253), AfterValidator(_host_name)]
+"""A name that a certificate of the internal CA can carry (``pki.policy``), in lower case."""
 
 
 class SeverityCounts(Answer):
@@ -95,20 +111,20 @@ class Fleet(Answer):
 class HostCreate(Request):
     """A host to manage; ``display_name`` defaults to the address."""
 
-    address: IPvAnyAddress
-    display_name: str | None = Field(default=None, max_length=200)
-    fqdn: str | None = Field(default=None, max_length=253)
+    address: str = Field(min_length=2, max_length=64, description="IPv4 or IPv6 address; agents are dialled by address")
+    display_name: Line | None = Field(default=None, max_length=200)
+    fqdn: HostName | None = None
     port: int | None = Field(default=None, ge=1, le=65535, description="default: the agent port of the settings")
     group_ids: list[UUID] = Field(default_factory=list, max_length=200)
 
 
 class HostPatch(Request):
-    """Changes of a host; absent fields stay."""
+    """Changes of a host; absent fields stay. Null: the address as name, no FQDN, the settings' agent port."""
 
-    display_name: str | None = Field(default=None, max_length=200)
-    fqdn: str | None = Field(default=None, max_length=253)
+    display_name: Line | None = Field(default=None, max_length=200)
+    fqdn: HostName | None = None
     port: int | None = Field(default=None, ge=1, le=65535)
-    group_ids: list[UUID] | None = Field(default=None, max_length=200)
+    group_ids: list[UUID] = Field(default_factory=list, max_length=200, description="all groups of the host")
 
 
 class PriorityOut(Answer):
@@ -155,12 +171,12 @@ class GroupOut(Answer):
 class GroupCreate(Request):
     """A new group; names are unique without regard to case."""
 
-    name: str = Field(min_length=1, max_length=100)
+    name: Line = Field(min_length=1, max_length=100)
     description: str = Field(default="", max_length=1000)
 
 
 class GroupPatch(Request):
     """Changes of a group; absent fields stay."""
 
-    name: str | None = Field(default=None, min_length=1, max_length=100)
+    name: Line | None = Field(default=None, min_length=1, max_length=100)
     description: str | None = Field(default=None, max_length=1000)
