@@ -77,6 +77,18 @@ class Subscription:
             await trio.lowlevel.checkpoint()
         return b"".join(parts)
 
+    def begin(self) -> int:
+        """Take the place of now without the fleet; returns the revision that batches go on from.
+
+        For readers that fetch the fleet themselves afterwards: they get it at this revision or a later one.
+        """
+        hub = self._hub
+        self._scope = self._scope_of()
+        self._tick = self._looked_at = hub.tick
+        self._revision, self._seen = hub.picture.revision, hub.seen_number
+        self._jobs, self._deployments = hub.jobs.number, hub.deployments.number
+        return self._revision
+
     async def next_batch(self) -> list[bytes]:
         """Wait for news and return them as JSON messages, at least one.
 
