@@ -40,6 +40,7 @@ WHERE ($2::uuid IS NULL OR j.id = $2) AND ($5::uuid IS NULL OR (j.deployment_id 
       SELECT 1 FROM job_sends s WHERE s.job_id = j.id AND s.outcome NOT IN ('not_sent', 'refused', 'rejected'))))
 RETURNING j.id, j.host_id, j.deployment_id, j.version, j.message
 """  # noqa: S608 - constants only
+_LOCK_ORDERED: Final = "SELECT id FROM jobs WHERE id = $1 OR deployment_id = $2 ORDER BY id FOR UPDATE"
 _RESOLVE: Final = """
 UPDATE jobs SET state = $2, version = version + 1, message = $3, finished_at = $4
 WHERE id = $1 AND state = 'outcome_unknown' RETURNING version
@@ -150,9 +151,11 @@ async def cancel_jobs(
     reason: str,
     at: datetime,
 ) -> list[asyncpg.Record]:
-    """Cancel what has sent nothing yet; the version it raises stops a run that is about to. Returns the rows changed."""
+    """Cancel what has sent nothing yet; the version it raises stops a run that is about to. Returns the rows."""
     if (job_id is None) == (deployment_id is None):
         raise ValueError("cancel either one job or one deployment")
+    # In one order, so that the committer and a cancellation cannot wait for each other.
+    await connection.execute(_LOCK_ORDERED, job_id, deployment_id)
     rows = await connection.fetch(_CANCEL, groups_of(scope), job_id, reason, at, deployment_id)
     await _note(connection, rows, at, JobState.CANCELLED, reason)
     return rows

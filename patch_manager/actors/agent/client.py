@@ -8,7 +8,7 @@ which the caller must treat the call as ambiguous.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 from urllib.parse import quote
 
@@ -19,6 +19,7 @@ from patch_manager.actors.agent import models, wire_host, wire_jobs, wire_packag
 from patch_manager.actors.agent.connection import AgentConnection, BeforeSend, ClosedAtCheck, RawResponse
 from patch_manager.actors.agent.envelope import Json, Page, data_of, envelope
 from patch_manager.actors.agent.failures import AgentFailure, reason
+from patch_manager.actors.agent.following import Listen, stream_hints
 from patch_manager.actors.agent.outcomes import (
     DEFAULT_RETRY_AFTER,
     NotSent,
@@ -85,6 +86,11 @@ class AgentClient:
         self._idle: AgentConnection | None = None
         self._idle_since = 0.0
 
+    @property
+    def listen(self) -> Listen:
+        """Opens the stream of job events for ``following.follow_job``, on a connection of its own."""
+        return stream_hints(self._connect, self.budget.read)
+
     async def aclose(self) -> None:
         """Close the idle connection; the next read opens a new one. Call it after each poll."""
         connection, self._idle = self._idle, None
@@ -102,7 +108,9 @@ class AgentClient:
             second = await self._health(other, how)
             if second.status not in (404, 405):
                 self._health_path, response = other, second
-        return wire_host.health(_data(response))
+        health = wire_host.health(_data(response))
+        frame = envelope(response.body)
+        return replace(health, agent_time=frame.timestamp if frame is not None else None)
 
     async def _health(self, path: int, how: _Read) -> RawResponse:
         return await self._get(_HEALTH_PATHS[path], how, counted=path == 0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -28,6 +29,7 @@ class Envelope:
     data: Json | None
     code: str = ""
     message: str = ""
+    timestamp: datetime | None = None
 
 
 def envelope(body: bytes) -> Envelope | None:
@@ -46,6 +48,7 @@ def envelope(body: bytes) -> Envelope | None:
         data=data if isinstance(data, dict) else None,
         code=tolerant.text_or_none(failed.get("code"), 64) or "",
         message=tolerant.message_or_none(error) or "",
+        timestamp=tolerant.time_or_none(answer.get("timestamp")),
     )
 
 

@@ -36,7 +36,10 @@ class AgentStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AgentHealth:
-    """``GET /health``. ``reasons`` say in words what is not well; ``checks`` are the documentation dialect's."""
+    """``GET /health``. ``reasons`` say in words what is not well; ``checks`` are the documentation dialect's.
+
+    ``agent_time`` is what the agent's clock said when it answered: all its other moments are on that clock.
+    """
 
     status: AgentStatus
     reasons: tuple[str, ...] = ()
@@ -49,6 +52,7 @@ class AgentHealth:
     gpg_key_status: str | None = None
     gpg_key_expires_at: datetime | None = None
     checks: tuple[tuple[str, str], ...] = ()
+    agent_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

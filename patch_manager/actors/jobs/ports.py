@@ -1,0 +1,103 @@
+"""What a run needs of the world. The supervisor's room implements these; tests script them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from patch_manager.actors.agent.connection import BeforeSend
+from patch_manager.actors.agent.following import Listen
+from patch_manager.actors.agent.models import AgentHealth, AgentInfo, AgentJob, JobList, PatchList
+from patch_manager.actors.agent.outcomes import Outcome
+from patch_manager.actors.agent.rate_budget import RateGate
+from patch_manager.domain.job_record import JobRecord, Moment
+
+Clock = Callable[[], Moment]
+"""The present on all three clocks."""
+
+
+class Agent(Protocol):
+    """The part of ``AgentClient`` that jobs use. Reads raise ``AgentFailure``, mutating calls raise nothing."""
+
+    @property
+    def budget(self) -> RateGate:
+        """The agent's rate budget."""
+        ...
+
+    @property
+    def listen(self) -> Listen | None:
+        """Opens the stream of job events; None polls only."""
+        ...
+
+    async def health(self) -> AgentHealth: ...
+
+    async def system_info(self) -> AgentInfo: ...
+
+    async def patches(self) -> PatchList: ...
+
+    async def jobs(self, limit: int = 1000) -> JobList: ...
+
+    async def job(self, job_id: str) -> AgentJob | None: ...
+
+    async def apply(self, packages: Sequence[str], before_send: BeforeSend | None = None) -> Outcome: ...
+
+    async def reboot(
+        self, delay_seconds: int = 0, force: bool = False, before_send: BeforeSend | None = None
+    ) -> Outcome: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A step is durable: the record with its new version, and the leader's epoch it was written under."""
+
+    record: JobRecord
+    epoch: int
+
+
+class Ledger(Protocol):
+    """Where steps become durable. Waits while the database is away; a step is never dropped."""
+
+    async def load(self, job_id: UUID) -> JobRecord | None:
+        """All that is durable of a job; raises ``DatabaseUnavailable``."""
+        ...
+
+    async def commit(self, before: JobRecord, after: JobRecord, reason: str, now: Moment) -> Kept | None:
+        """Write a step; None when the job is no longer as ``before`` says: then nothing may be sent."""
+        ...
+
+    def leads(self, epoch: int) -> bool:
+        """Whether this process still leads under ``epoch``, as far as it knows without asking."""
+        ...
+
+
+class Gate(Protocol):
+    """Windows and freezes: asked before every mutating call, at the moment of its first byte."""
+
+    def refuses(self, record: JobRecord, now: Moment) -> str | None:
+        """Why ``record`` may not touch its host now; None when it may."""
+        ...
+
+
+class NowGate:
+    """Deployments for *now* are outside windows by definition; those for a window wait until they have one."""
+
+    def refuses(self, record: JobRecord, now: Moment) -> str | None:
+        """Only jobs that start now may be sent."""
+        return None if record.starts == "now" else "this host has no maintenance window that is open"
+
+
+class Progress(Protocol):
+    """Who hears how far a running job is."""
+
+    def update(self, job_id: UUID, progress: int, message: str) -> None:
+        """``progress`` 0 to 100; never blocks."""
+        ...
+
+    def forget(self, job_id: UUID) -> None:
+        """The run is over."""
+        ...
+
+
+Sleep = Callable[[float], Awaitable[None]]

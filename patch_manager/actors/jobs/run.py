@@ -1,0 +1,257 @@
+"""The shell of a job: performs the protocol's commands with the host's agent, the ledger and the clock.
+
+Nothing here decides. What an agent said is translated to events; what the protocol wants written goes through the
+ledger, whose one committer writes for all hosts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import assert_never
+
+import structlog
+import trio
+
+from patch_manager.actors.agent import outcomes
+from patch_manager.actors.agent.failures import AgentFailure, reason
+from patch_manager.actors.agent.following import Following, follow_job
+from patch_manager.actors.agent.models import AgentJob
+from patch_manager.actors.jobs import messages as m
+from patch_manager.actors.jobs.ports import Agent, Clock, Gate, Ledger, Progress
+from patch_manager.actors.jobs.protocol import Protocol
+from patch_manager.actors.jobs.rules import INTENT_MAX_AGE
+from patch_manager.actors.ports import HostLink
+from patch_manager.domain.hosts import JobInHand
+from patch_manager.domain.job_record import JobRecord, Moment, Send
+from patch_manager.domain.jobs import DueJob, JobState, Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Runs jobs; one for the process, called by actors (``actors.ports.JobRunner``).
+
+    ``dispatch`` bounds how many hosts are between baseline and answer at once.
+    """
+
+    ledger: Ledger
+    clock: Clock
+    gate: Gate
+    dispatch: trio.CapacityLimiter
+    progress: Progress
+
+    async def __call__(self, due: DueJob, link: HostLink) -> None:
+        """Run ``due`` until it has ended or waits in its queue again."""
+        record = await self.ledger.load(due.key.id)
+        now = self.clock()
+        if record is None or record.state.terminal or not _is_due(record, now):
+            return
+        run = _JobRun(self, link, link.agent, record)
+        try:
+            await run.whole(Protocol(record, now))
+        finally:
+            run.let_go()
+            self.progress.forget(record.id)
+            link.report_job(None)
+
+
+def _is_due(record: JobRecord, now: Moment) -> bool:
+    """A queued job may have been re-planned since the scan."""
+    waits = record.state is JobState.QUEUED and (record.not_before is None or record.not_before > now.wall)
+    return not waits
+
+
+@dataclass(slots=True, eq=False)  # a limiter knows its borrowers by identity
+class _JobRun:
+    runner: Runner
+    link: HostLink
+    agent: Agent
+    record: JobRecord
+    epoch: int = -1
+    holding: bool = False
+    shown: JobInHand | None = field(default=None)
+
+    async def whole(self, protocol: Protocol) -> None:
+        log = structlog.get_logger(__name__).bind(job_id=str(self.record.id), host_id=str(self.record.host_id))
+        log.info("job_run_began", state=self.record.state.value)
+        self.show(0)
+        command = protocol.handle(m.Began(), self.runner.clock())
+        while command is not None:
+            event = await self.perform(command)
+            command = protocol.handle(event, self.runner.clock())
+        log.info("job_run_ended", state=self.record.state.value, message=self.record.message)
+
+    def show(self, progress: int) -> None:
+        """Publish the job with the host's row, when something about it changed."""
+        record = self.record
+        in_hand = JobInHand(record.id, record.deployment_id, record.state.value, progress)
+        if in_hand != self.shown:
+            self.shown = in_hand
+            self.link.report_job(in_hand)
+
+    def let_go(self) -> None:
+        """Give the place among the dispatches back."""
+        if self.holding:
+            self.holding = False
+            self.runner.dispatch.release_on_behalf_of(self)
+
+    async def perform(self, command: m.Command) -> m.Event:
+        if not isinstance(command, m.ReadJobs | m.Commit | m.MakeSend):
+            self.let_go()
+        match command:
+            case m.Commit():
+                return await self.commit(command)
+            case m.Wait(seconds):
+                await trio.sleep(seconds)
+                return m.Woke()
+            case m.Claim():
+                return await self.claim()
+            case m.MakeSend(send):
+                try:
+                    return await self.send(send)
+                finally:
+                    self.let_go()
+            case m.ReadJobs() | m.ReadJob() | m.ReadPatches() | m.ReadHealth() | m.Follow():
+                try:
+                    return await self.read(command)
+                except AgentFailure as failure:
+                    return m.ReadFailed(reason(failure), failure.retry_after)
+            case _:
+                assert_never(command)
+
+    async def commit(self, command: m.Commit) -> m.Event:
+        kept = await self.runner.ledger.commit(command.before, command.after, command.reason, self.runner.clock())
+        if kept is None:
+            return m.Conflict()
+        self.record, self.epoch = kept.record, kept.epoch
+        self.show(self.shown.progress if self.shown is not None else 0)
+        return m.Committed(kept.record)
+
+    async def claim(self) -> m.Event:
+        # Before the intent: it would grow old while the agent's budget of writes fills up.
+        await trio.sleep(self.agent.budget.waiting().write_delay_s)
+        await self.runner.dispatch.acquire_on_behalf_of(self)
+        self.holding = True
+        return m.Claimed()
+
+    async def read(self, command: m.ReadJobs | m.ReadJob | m.ReadPatches | m.ReadHealth | m.Follow) -> m.Event:
+        match command:
+            case m.ReadJobs():
+                return m.JobsRead(tuple(_found(job) for job in (await self.agent.jobs()).jobs))
+            case m.ReadJob(agent_job_id):
+                job = await self.agent.job(agent_job_id)
+                return m.JobGone() if job is None else m.JobSeen(_found(job))
+            case m.ReadPatches():
+                listed = await self.agent.patches()
+                complete = listed.complete and not listed.skipped
+                if complete:
+                    self.link.observed_patches(listed.patches, self.runner.clock().wall)
+                return m.PatchesRead(listed.patches, complete)
+            case m.ReadHealth(facts):
+                return await self.health(facts)
+            case m.Follow(agent_job_id, seconds):
+                return await self.follow(agent_job_id, seconds)
+            case _:
+                assert_never(command)
+
+    async def health(self, facts: bool) -> m.Event:
+        health = await self.agent.health()
+        self.link.observed_health(health)
+        read = m.HealthRead(
+            uptime_seconds=health.uptime_seconds,
+            cache_status=health.cache_status,
+            cache_updated_at=health.last_cache_update,
+            agent_time=health.agent_time,
+        )
+        if not facts:
+            return read
+        info = await self.agent.system_info()
+        self.link.observed_info(info)
+        return m.HealthRead(
+            uptime_seconds=read.uptime_seconds,
+            cache_status=read.cache_status,
+            cache_updated_at=read.cache_updated_at,
+            agent_time=read.agent_time,
+            last_boot=info.last_boot,
+            facts_uptime_seconds=info.uptime_seconds,
+            pending_reboot=info.pending_reboot,
+        )
+
+    async def follow(self, agent_job_id: str, seconds: float) -> m.Event:
+        last: m.Event = m.ReadFailed("the agent gave no answer")
+
+        def on_job(job: AgentJob) -> None:
+            nonlocal last
+            last = m.JobSeen(_found(job))
+            self.runner.progress.update(self.record.id, job.progress, job.message)
+            self.show(job.progress)
+
+        def on_failure(failure: AgentFailure) -> None:
+            nonlocal last
+            last = m.ReadFailed(reason(failure), failure.retry_after)
+
+        def on_hint(hint: object) -> None:
+            progress, message = getattr(hint, "progress", None), getattr(hint, "message", "")
+            if progress is not None:
+                self.runner.progress.update(self.record.id, progress, message)
+                self.show(progress)
+
+        with trio.move_on_after(seconds):
+            told = Following(on_job=on_job, on_hint=on_hint, on_failure=on_failure)
+            ended = await follow_job(self.agent, agent_job_id, told, listen=self.agent.listen)
+            return m.JobGone() if ended is None else m.JobSeen(_found(ended))
+        return last
+
+    async def send(self, send: Send) -> m.Event:
+        denied: list[m.NotSent] = []
+
+        def before_send() -> str | None:
+            refusal = self.refusal(send)
+            if refusal is not None:
+                denied.append(refusal)
+            return refusal.reason if refusal is not None else None
+
+        if send.operation is Operation.REBOOT:
+            outcome = await self.agent.reboot(before_send=before_send)
+        else:
+            outcome = await self.agent.apply(send.packages, before_send=before_send)
+        match outcome:
+            case outcomes.Accepted(agent_job_id):
+                return m.Accepted(agent_job_id)
+            case outcomes.NotSent(why):
+                return denied[0] if denied else m.NotSent("unreachable", why)
+            case outcomes.Refused(retry_after, code, message):
+                return m.Refused(retry_after, f"{code} {message}".strip())
+            case outcomes.Rejected(_, code, message):
+                return m.Rejected(code, message or code)
+            case outcomes.Ambiguous(why):
+                return m.Ambiguous(why)
+            case _:
+                assert_never(outcome)
+
+    def refusal(self, send: Send) -> m.NotSent | None:
+        """The last check, at the moment of the first byte (TRUST "Dispatch" 3)."""
+        now = self.runner.clock()
+        if not self.runner.ledger.leads(self.epoch):
+            return m.NotSent("stale", "this manager does not lead any more")
+        if now.boot_id != send.intent.boot_id or now.elapsed(send.intent) > INTENT_MAX_AGE:
+            return m.NotSent("stale", f"the intent is older than {INTENT_MAX_AGE:.0f} s")
+        closed = self.runner.gate.refuses(self.record, now)
+        return None if closed is None else m.NotSent("gate", closed)
+
+
+def _found(job: AgentJob) -> m.FoundJob:
+    return m.FoundJob(
+        id=job.job_id,
+        operation=job.operation,
+        status=job.status.value,
+        created_at=job.created_at,
+        completed_at=job.completed_at,
+        packages=job.packages,
+        progress=job.progress,
+        message=job.message,
+        error_code=job.error_code,
+        error=job.error,
+        exit_code=job.exit_code,
+        stdout=job.stdout,
+        stderr=job.stderr,
+    )
