@@ -68,6 +68,7 @@ WHERE {_VISIBLE} AND ($2::timestamptz IS NULL OR (d.created_at, d.id) < ($2, $3:
 ORDER BY d.created_at DESC, d.id DESC LIMIT $4
 """
 _COUNT: Final = f"SELECT count(*) FROM deployments d WHERE {_VISIBLE}"  # noqa: S608 - constants only
+_HOSTS_OF: Final = "SELECT DISTINCT host_id FROM jobs WHERE deployment_id = $1 AND superseded_by IS NULL"
 _PREVIEW_HOSTS: Final = """
 SELECT h.id, h.display_name, h.address, h.health, h.health_reason, h.patches_read_at, h.reboot_required,
        (SELECT j.state FROM jobs j WHERE j.host_id = h.id
@@ -215,6 +216,11 @@ async def list_deployments(
     rows = await connection.fetch(_PAGE, groups_of(scope), moment, key, limit)
     total: int = await connection.fetchval(_COUNT, groups_of(scope))
     return tuple(_view(row) for row in rows), total
+
+
+async def hosts_of(connection: Connection, deployment_id: UUID) -> list[UUID]:
+    """All hosts of a deployment."""
+    return [row["host_id"] for row in await connection.fetch(_HOSTS_OF, deployment_id)]
 
 
 def _view(row: asyncpg.Record) -> DeploymentView:

@@ -1,0 +1,71 @@
+"""The jobs room put together: what the composition root makes, gives to actors and to http, and runs."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import trio
+
+from patch_manager.actors.jobs.clock import system_clock
+from patch_manager.actors.jobs.ports import Clock, Gate, NowGate
+from patch_manager.actors.jobs.run import Runner
+from patch_manager.domain.jobs import DueJob
+from patch_manager.storage.audit import AuditLog
+from patch_manager.storage.database import Database
+from patch_manager.supervisor.answers import JobAnswer
+from patch_manager.supervisor.jobs.committer import Committer, LeaderNow
+from patch_manager.supervisor.jobs.deployments import Deployments, Outside
+from patch_manager.supervisor.jobs.live import LiveJobs
+from patch_manager.supervisor.jobs.news import Hub, JobNews
+from patch_manager.supervisor.jobs.scheduler import InHand, JobScheduler, TrackedRunner
+
+
+class JobFleet(Protocol):
+    """The part of the supervisor that jobs need."""
+
+    @property
+    def hub(self) -> Hub:
+        """Where news go."""
+        ...
+
+    def run_job(self, due: DueJob) -> JobAnswer:
+        """Hand a job to its host's actor. Never waits."""
+        ...
+
+
+class JobRoom:
+    """``runner`` is for the actors, ``deployments`` for http; ``run`` belongs beside the supervisor."""
+
+    def __init__(
+        self,
+        database: Database,
+        audit: AuditLog,
+        leader: LeaderNow,
+        *,
+        dispatch: trio.CapacityLimiter,
+        followed_jobs: trio.CapacityLimiter,
+        clock: Clock | None = None,
+        gate: Gate | None = None,
+    ) -> None:
+        """``leader`` gives the leadership held right now; the limiters are those of ``supervisor.limits``."""
+        clock = clock or system_clock()
+        live = LiveJobs()
+        in_hand = InHand()
+        self._news = JobNews(database, live)
+        self._committer = Committer(database, audit, leader, self._news.changed)
+        self._scheduler = JobScheduler(database, audit, leader, in_hand, self._news.changed, clock, followed_jobs)
+        self.jobs_changed = self._scheduler.jobs_changed
+        self.runner = TrackedRunner(
+            Runner(self._committer, clock, gate or NowGate(), dispatch, live), in_hand, self.jobs_changed
+        )
+        self.deployments = Deployments(
+            database, audit, live, Outside(self.jobs_changed, self._news.changed), lambda: clock().wall
+        )
+
+    async def run(self, fleet: JobFleet, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Commit, tell and scan until cancelled; started when all three are."""
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._committer.run)
+            await nursery.start(self._news.run, fleet.hub)
+            await nursery.start(self._scheduler.run, fleet.run_job)
+            task_status.started()
