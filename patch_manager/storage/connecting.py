@@ -234,6 +234,9 @@ def unavailable(connection: Connection | None = None) -> Iterator[None]:
         if connection is not None and not is_closed(connection):
             raise
         raise DatabaseUnavailable(f"the connection to the database was lost: {error}") from error
+    except asyncpg.InternalClientError as error:
+        # An idle connection that was told of the server's end, taken before its socket was seen to close.
+        raise DatabaseUnavailable(f"the connection to the database was lost: {error}") from error
     except TimeoutError as error:
         raise DatabaseUnavailable("the database did not answer in time") from error
     except _LOST as error:

@@ -154,8 +154,12 @@ def _refuse(home: Path) -> NoReturn:
 
 
 async def _account_launcher(uid: int, gid: int, binaries: Binaries, home: Path) -> Launcher | None:
-    """The account as it is, or else with the one capability that lets it pass directories only root may enter."""
-    for capabilities in ((), ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")):
+    """The account as it is, or else with the one capability that lets it pass directories only root may enter.
+
+    The secure bit makes access(2), by which PostgreSQL looks for its own programs, respect that capability.
+    """
+    passing = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup")
+    for capabilities in ((), passing):
         command = ("setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", *capabilities, "--")
         launcher = Launcher(command, (uid, gid))
         if await _works(launcher, binaries, home):
@@ -165,13 +169,14 @@ async def _account_launcher(uid: int, gid: int, binaries: Binaries, home: Path) 
 
 async def _works(launcher: Launcher, binaries: Binaries, home: Path) -> bool:
     """Whether the programs can be executed and ``home`` entered that way."""
-    try:
-        status, _ = await launcher.run([binaries.program("postgres"), "--version"], seconds=10, cwd=home)
-        if status == 0:
-            status, _ = await launcher.run(["test", "-x", str(home)], seconds=10, cwd=home)
-    except OSError:
-        return False
-    return status == 0
+    for probe in (["test", "-x", binaries.program("postgres")], ["ls", "-d", f"{home}/."]):
+        try:
+            status, _ = await launcher.run(probe, seconds=10, cwd=home)
+        except OSError:
+            return False
+        if status != 0:
+            return False
+    return True
 
 
 def _owner(path: Path) -> int | None:
