@@ -54,7 +54,7 @@ _LOCAL_WAIT: Final = 30.0
 _REBOOTING: Final = "rebooting"
 
 
-def start(stored: StoredHost, cadence: Cadence, now: Now) -> HostState:
+def start(stored: StoredHost, cadence: Cadence, now: Now, *, at_once: bool = False) -> HostState:
     """The state of an actor that starts (again) from what is stored.
 
     A host never polled comes first; one that failed goes on in its backoff, spread so that a restart is no stampede;
@@ -62,7 +62,7 @@ def start(stored: StoredHost, cadence: Cadence, now: Now) -> HostState:
     """
     record, status = stored.record, stored.status
     slots = Slots.of(record.id, cadence, now.clock, now.wall.timestamp())
-    if status.last_seen_at is None and not status.failures:
+    if at_once or (status.last_seen_at is None and not status.failures):
         return HostState(record, status, slots, next_poll=now.clock, next_full=now.clock)
     if status.failures:
         delay = health_rules.backoff(record.id, status.failures, cadence.health)

@@ -80,17 +80,22 @@ class HostActor:
 
     __slots__ = ("_nursery", "_poll_scope", "_refreshes", "_shared", "agent", "mailbox", "state")
 
-    def __init__(self, stored: StoredHost, shared: Surroundings) -> None:
+    def __init__(self, stored: StoredHost, shared: Surroundings, *, at_once: bool = False) -> None:
+        """``at_once``: poll without waiting for the host's slot, as after a crash."""
         self._shared = shared
         self._nursery: trio.Nursery | None = None
         self._poll_scope: trio.CancelScope | None = None
         self._refreshes: list[Reply[HostSnapshot]] = []
         self.mailbox = Mailbox()
         self.agent = shared.agents(stored.record, connecting)
-        self.state: HostState = core.start(stored, shared.cadence, self._now())
+        self.state: HostState = core.start(stored, shared.cadence, self._now(), at_once=at_once)
 
     def _now(self) -> Now:
         return Now(trio.current_time(), self._shared.wall_clock())
+
+    def snapshot(self) -> HostSnapshot:
+        """The host as it is shown now."""
+        return snapshot_of(self.state, self._now())
 
     async def run(self) -> None:
         """The loop. Children live in a nursery of its own and end with it."""
@@ -130,11 +135,11 @@ class HostActor:
     def _perform(self, command: CoreCommand) -> None:
         match command:
             case Publish():
-                self._shared.publish(snapshot_of(self.state, self._now()), force=command.force)
+                self._shared.publish(self.snapshot(), force=command.force)
             case Store():
-                self._shared.store(
-                    HostWrite(self.state.record.id, self.state.status, command.row, command.patches, command.change)
-                )
+                changes = () if command.change is None else (command.change,)
+                record, status = self.state.record, self.state.status
+                self._shared.store(HostWrite(record.id, status, command.row, command.patches, changes))
             case StartPoll():
                 # The scope is made here and not in the child, which may be overtaken before its first step.
                 scope = self._poll_scope = trio.CancelScope()
@@ -147,7 +152,7 @@ class HostActor:
             case AnswerRefresh():
                 replies, self._refreshes = self._refreshes, []
                 for reply in replies:
-                    reply.answer(snapshot_of(self.state, self._now()))
+                    reply.answer(self.snapshot())
             case StartJob():
                 self._spawn(self._run_job, command.due)
             case _:

@@ -57,12 +57,7 @@ class RunJob:
     reply: Reply[bool] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Retire:
-    """The host is no longer managed: end."""
-
-
-Command = RefreshNow | RunJob | Retire
+Command = RefreshNow | RunJob
 
 
 # Flags: only the latest of each counts
@@ -88,7 +83,12 @@ class PatchesStored:
     oldest_security_at: datetime | None
 
 
-Flag = RecordChanged | CertificatesChanged | PatchesStored
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """The host is no longer managed: end."""
+
+
+Flag = RecordChanged | CertificatesChanged | PatchesStored | Retire
 
 
 # Reports of children

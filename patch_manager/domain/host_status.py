@@ -57,4 +57,4 @@ class HostWrite:
     status: HostStatus
     row: bool
     patches: tuple[Patch, ...] | None = None
-    change: HealthChange | None = None
+    changes: tuple[HealthChange, ...] = ()
