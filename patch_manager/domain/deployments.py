@@ -230,6 +230,7 @@ class JobFilter:
     deployment_id: UUID | None = None
     limit: int = 50
     cursor: str | None = None
+    search: str | None = None  # part of the host's name or address, or of the message
 
 
 class Resolution(StrEnum):

@@ -14,7 +14,7 @@ def may_move(scope: Scope, before: frozenset[UUID], after: frozenset[UUID]) -> F
     """Why a host must not go from the groups ``before`` (empty also for a new host) to ``after``, or None.
 
     Operators add and remove their own groups only, whether others exist or not. Taking the last group off opens a host
-    to every operator and is the administrator's. An ungrouped host belongs to all operators, so any of them may group it.
+    to every operator and is the administrator's. An ungrouped host belongs to all operators, so any may group it.
     """
     if scope.group_ids is None:
         return None

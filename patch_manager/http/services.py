@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple, cast
 from uuid import UUID
 
@@ -24,6 +26,7 @@ from patch_manager.storage.audit import AuditLog
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.database import Database
 from patch_manager.supervisor.facade import Fleet
+from patch_manager.supervisor.fleet_bytes import FleetBlobs
 from patch_manager.supervisor.jobs.deployments import Deployments
 
 if TYPE_CHECKING:
@@ -62,8 +65,15 @@ class Services:
     readiness: Readiness
     started_at: datetime
     forbidden_address: Callable[[str], str | None]
+    exported_heads: Path | None = None
+    """``audit-heads.log``, which `POST audit/verify` compares the log with; None: not exported."""
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     stopping: trio.Event = field(default_factory=trio.Event)
+
+    @cached_property
+    def fleet_blobs(self) -> FleetBlobs:
+        """The answers of ``GET fleet``, kept per scope."""
+        return FleetBlobs(self.supervisor.picture)
 
 
 def attach(app: Any, services: Services) -> None:

@@ -18,7 +18,7 @@ import orjson
 from patch_manager.domain.audit import GENESIS, AuditEvent, canonical_body, chained
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.errors import StorageError
-from patch_manager.storage.signed_note import AuditHead, NoteError, NoteSigner
+from patch_manager.storage.signed_note import AuditHead, NoteError, NoteSigner, NoteVerifier
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -112,6 +112,11 @@ class AuditLog:
         self._signer = signer
         self._now = now
         self._last_note = ""
+
+    @property
+    def verifier(self) -> NoteVerifier:
+        """Checks what this log signed, with the public key only."""
+        return self._signer.verifier
 
     async def initialise(self, connection: Connection) -> bool:
         """Sign the empty log at the very first start (True); at every other start check that the head is ours.

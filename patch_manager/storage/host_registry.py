@@ -38,6 +38,9 @@ ON CONFLICT DO NOTHING
 """
 _LEAVE: Final = "DELETE FROM group_hosts WHERE host_id = $1 AND group_id = ANY ($2::uuid[])"
 _DELETE: Final = "DELETE FROM hosts WHERE id = $1"
+_UNFINISHED_JOBS: Final = """
+SELECT count(*) FROM jobs WHERE host_id = $1 AND state NOT IN ('succeeded', 'failed', 'cancelled')
+"""
 _KNOWN_GROUPS: Final = "SELECT id FROM groups WHERE id = ANY ($1::uuid[]) FOR KEY SHARE"
 _HISTORY: Final = """
 SELECT at, health, reason FROM health_history
@@ -137,6 +140,11 @@ async def leave_groups(connection: Connection, host_id: UUID, group_ids: Collect
 async def delete_host(connection: Connection, host_id: UUID) -> None:
     """Remove a host with its patches, history and memberships; its jobs and audit events stay."""
     await connection.execute(_DELETE, host_id)
+
+
+async def unfinished_jobs(connection: Connection, host_id: UUID) -> int:
+    """Jobs of a host that wait, run, or whose outcome nobody knows yet."""
+    return int(await connection.fetchval(_UNFINISHED_JOBS, host_id))
 
 
 async def health_history(

@@ -7,6 +7,20 @@ from patch_manager.http.routing import Routes
 
 def all_routes() -> tuple[Routes, ...]:
     """Every table of the API, pages excepted."""
-    from patch_manager.http.routes import auth, me
+    from patch_manager.http.routes import (
+        audit,
+        auth,
+        deployments,
+        fleet,
+        groups,
+        host_details,
+        hosts,
+        jobs,
+        live,
+        me,
+        pki,
+        users,
+    )
 
-    return (auth.routes, me.routes)
+    modules = (auth, me, fleet, live, hosts, host_details, groups, users, deployments, jobs, audit, pki)
+    return tuple(module.routes for module in modules)

@@ -7,7 +7,7 @@ batch with one host out of sight queues nothing (TRUST 10).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -185,7 +185,7 @@ class Deployments:
         after = read_cursor(wanted.cursor)
         if isinstance(after, NotPossible):
             return after
-        more_than = JobFilter(wanted.states, wanted.host_id, wanted.deployment_id, wanted.limit + 1)
+        more_than = replace(wanted, limit=wanted.limit + 1)
         items, total = await self.database.read(stored_jobs.list_jobs, principal.scope, more_than, after)
         more = len(items) > wanted.limit
         items = tuple(self.live.over(view) for view in items[: wanted.limit])

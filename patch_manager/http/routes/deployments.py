@@ -1,0 +1,131 @@
+"""Deployments: what operators ask for, over many hosts. The jobs room does it; here are only words and statuses."""
+
+from __future__ import annotations
+
+from typing import assert_never
+from uuid import UUID
+
+from quart import request
+
+from patch_manager.domain import deployments as words
+from patch_manager.domain.deployments import DeploymentRequest, DeploymentView
+from patch_manager.domain.jobs import RebootPolicy, When
+from patch_manager.domain.principal import Permission, Principal
+from patch_manager.http.call import call
+from patch_manager.http.errors import Conflict, Failure, FieldError, Invalid, NotFound, Unprocessable
+from patch_manager.http.pages import PageQuery, refuse
+from patch_manager.http.routing import Reply, Routes
+from patch_manager.http.schemas.base import Page
+from patch_manager.http.schemas.jobs import DeploymentCreate, DeploymentOut, DeploymentPreview
+from patch_manager.http.services import services
+
+routes = Routes("deployments")
+
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+_LONGEST_KEY = 200
+
+
+@routes.route(
+    "POST", "/deployments", permission=Permission.FLEET_OPERATE, body=DeploymentCreate, answer=DeploymentOut, status=202
+)
+async def create_deployment(principal: Principal, body: DeploymentCreate) -> Reply | Failure:
+    """Queue a job for every host named, or for none: one host out of the caller's sight refuses the whole batch (404).
+
+    With an ``Idempotency-Key`` header the same request may be sent again and gives the same deployment; another request
+    under the same key is answered 409.
+    """
+    key = request.headers.get(IDEMPOTENCY_HEADER)
+    if key is not None and not (0 < len(key) <= _LONGEST_KEY and key.isprintable()):
+        return Invalid(f"{IDEMPOTENCY_HEADER} is 1 to {_LONGEST_KEY} printable characters")
+    made = await services().deployments.create(principal, _request(body), key, origin())
+    if not isinstance(made, DeploymentView):
+        return _refusal(made)
+    return Reply(deployment_out(made), headers={"Location": f"/api/v1/deployments/{made.id}"})
+
+
+@routes.route(
+    "POST", "/deployments/preview", permission=Permission.FLEET_OPERATE, body=DeploymentCreate, answer=DeploymentPreview
+)
+async def preview_deployment(principal: Principal, body: DeploymentCreate) -> DeploymentPreview | Failure:
+    """What a deployment would do, host by host, from the patches as last read. Nothing is queued."""
+    preview = await services().deployments.preview(principal, _request(body))
+    if not isinstance(preview, words.DeploymentPreview):
+        return _refusal(preview)
+    return DeploymentPreview.model_validate(preview)
+
+
+@routes.route("GET", "/deployments", permission=Permission.FLEET_READ, query=PageQuery, answer=Page[DeploymentOut])
+async def list_deployments(principal: Principal, query: PageQuery) -> Page[DeploymentOut]:
+    """Deployments over hosts in the caller's sight, newest first."""
+    page = await services().deployments.list(principal, query.limit, query.cursor)
+    if isinstance(page, words.NotPossible):
+        raise refuse("/cursor", page.reason)
+    items = [deployment_out(view) for view in page.items]
+    return Page[DeploymentOut](items=items, next_cursor=page.next_cursor, total=page.total)
+
+
+@routes.route("GET", "/deployments/<uuid:deployment_id>", permission=Permission.FLEET_READ, answer=DeploymentOut)
+async def show_deployment(principal: Principal, deployment_id: UUID) -> DeploymentOut | Failure:
+    """One deployment, with totals over the jobs of hosts in the caller's sight."""
+    return _found(await services().deployments.get(principal, deployment_id))
+
+
+@routes.route(
+    "POST", "/deployments/<uuid:deployment_id>/cancel", permission=Permission.FLEET_OPERATE, answer=DeploymentOut
+)
+async def cancel_deployment(principal: Principal, deployment_id: UUID) -> DeploymentOut | Failure:
+    """Cancel the jobs that have sent nothing to their agents yet; those at work go on."""
+    return _found(await services().deployments.cancel(principal, deployment_id, origin()))
+
+
+@routes.route(
+    "POST",
+    "/deployments/<uuid:deployment_id>/retry-failed",
+    permission=Permission.FLEET_OPERATE,
+    answer=DeploymentOut,
+    status=202,
+)
+async def retry_failed(principal: Principal, deployment_id: UUID) -> DeploymentOut | Failure:
+    """Queue a new job for every host whose job failed; it takes the old one's place in the totals."""
+    return _found(await services().deployments.retry_failed(principal, deployment_id, origin()))
+
+
+def origin() -> words.Origin:
+    """Where the request in hand comes from, for the audit log."""
+    sender = call()
+    return words.Origin(ip=sender.ip, request_id=sender.request_id)
+
+
+def deployment_out(view: DeploymentView) -> DeploymentOut:
+    """A deployment as answered."""
+    return DeploymentOut.model_validate(view)
+
+
+def _request(body: DeploymentCreate) -> DeploymentRequest:
+    return DeploymentRequest(
+        host_ids=tuple(dict.fromkeys(body.host_ids)),
+        group_ids=tuple(dict.fromkeys(body.group_ids)),
+        packages=None if body.packages is None else tuple(dict.fromkeys(body.packages)),
+        security_only=body.security_only,
+        when=When(body.when),
+        reboot=RebootPolicy(body.reboot),
+    )
+
+
+def _found(view: DeploymentView | words.NotFound) -> DeploymentOut | Failure:
+    return deployment_out(view) if isinstance(view, DeploymentView) else NotFound()
+
+
+def _refusal(refusal: words.CreateRefusal) -> Failure:
+    match refusal:
+        case words.HostsNotAvailable():
+            return NotFound()
+        case words.NoHosts():
+            return Unprocessable("name at least one host, or a group that has one")
+        case words.InvalidPackages(names):
+            detail = f"no agent accepts: {', '.join(name[:80] for name in names[:5])}" if names else "the list is empty"
+            return Unprocessable("the packages cannot be used", errors=(FieldError("/packages", detail),))
+        case words.IdempotencyConflict():
+            return Conflict(f"this {IDEMPOTENCY_HEADER} was used with another request")
+        case _:
+            assert_never(refusal)
