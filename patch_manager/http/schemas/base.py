@@ -28,7 +28,8 @@ class Request(BaseModel):
 class Answer(BaseModel):
     """An answer body."""
 
-    model_config = ConfigDict(from_attributes=True)
+    # Answers always carry their fields, so the browser's types must not call those with defaults optional.
+    model_config = ConfigDict(from_attributes=True, json_schema_serialization_defaults_required=True)
 
 
 class Page(Answer, Generic[Item]):
