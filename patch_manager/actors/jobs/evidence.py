@@ -56,9 +56,32 @@ def decide_by_evidence(run: Run) -> Step[None]:
             reason = seen
             yield from wait(rules.LOOK_AGAIN)
             continue
+        lost = yield from _may_live_on(run, send, last, seen)
+        if lost is not None:
+            reason = lost
+            yield from wait(rules.PATIENCE_STEP)
+            continue
         yield from _decide(run, send, seen)
         return
     yield from uncertain(run, f"no evidence within {rules.EVIDENCE_LIMIT / 60:.0f} minutes: {reason}")
+
+
+def _may_live_on(run: Run, send: Send, last: JobsRead, seen: PatchesRead) -> Step[str | None]:
+    """Why the work may be going on although no list shows it; None when it cannot be, or everything is done.
+
+    An agent that restarted since the intent may have lost our job while its package manager lives on: as for a lost
+    job that was accepted, 30 minutes are waited, unless the host restarted too (decision 0007).
+    """
+    if not rules.still_pending(run.record.wanted, seen.patches):
+        return None
+    health = yield from read_health(facts=True)
+    if isinstance(health, ReadFailed):
+        return health.reason
+    if not rules.list_was_lost(send, last.jobs, health, run.now) or rules.booted_since(health, send.intent, run.now):
+        return None
+    if run.now.elapsed(send.intent) >= rules.LOST_PATIENCE:
+        return None
+    return "the agent restarted and lost its list of jobs; its package manager may still be at work"
 
 
 def _two_looks(send: Send) -> Step[tuple[frozenset[str], JobsRead] | ReadFailed]:

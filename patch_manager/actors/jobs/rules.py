@@ -67,6 +67,17 @@ def working(found: Iterable[FoundJob]) -> bool:
     return any(job.operation in PATCHING and not job.ended for job in found)
 
 
+def list_was_lost(send: Send, found: Iterable[FoundJob], health: HealthRead, now: Moment) -> bool:
+    """Whether the agent's list of jobs cannot speak for the time since the intent: the agent restarted meanwhile.
+
+    Seen when no job of the baseline is listed any more, or the uptime it states is smaller than the time passed (the
+    agent process's in the documentation's dialect). A restart on an empty baseline leaves no trace.
+    """
+    if send.baseline_ids and send.baseline_ids.isdisjoint(job.id for job in found):
+        return True
+    return health.uptime_seconds is not None and health.uptime_seconds + 1 <= now.elapsed(send.intent)
+
+
 def baseline(found: Iterable[FoundJob]) -> tuple[frozenset[str], datetime | None]:
     """The ids before a send and the newest ``created_at`` among them."""
     jobs = tuple(found)

@@ -1,0 +1,325 @@
+"""One history of one job: the pure protocol against a model host, with crashes, lost answers and strangers.
+
+Everything is drawn from one seed. The history checks as it goes that nothing is sent without a fresh intent, and that
+no second apply leaves while the first may still be at work.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from uuid import UUID
+
+from patch_manager.actors.jobs import messages as m
+from patch_manager.actors.jobs.protocol import Protocol
+from patch_manager.actors.jobs.rules import INTENT_MAX_AGE, LOST_PATIENCE, MAX_SENDS
+from patch_manager.domain.job_record import JobRecord, Moment, SendOutcome
+from patch_manager.domain.jobs import JobState, Operation, PackageResult, RebootPolicy, When
+from tests.jobs.model import START, ModelHost, ModelJob, Temper
+
+JOB_ID = UUID(int=1)
+LONGEST = 48 * 3600.0
+MOST_STEPS = 60_000
+
+
+class Crash(Exception):
+    """kill -9 of the manager."""
+
+
+@dataclass(slots=True)
+class Chances:
+    """Probabilities per command or call."""
+
+    crash: float = 0.0
+    lost_before: float = 0.0
+    lost_after: float = 0.0
+    refused: float = 0.0
+    unreachable: float = 0.0
+    agent_restart: float = 0.0
+    host_restart: float = 0.0
+    stranger: float = 0.0
+    stall: float = 0.0  # SIGSTOP between intent and send
+
+
+def draw(rng: random.Random) -> tuple[ModelHost, Chances, RebootPolicy]:
+    """A host with its temper and the chances of this history; about half of all histories are mild."""
+    names = tuple(f"pkg{i}" for i in range(rng.choice([0, 1, 1, 3, 6])))
+    some = frozenset(rng.sample(names, k=min(len(names), 1)))
+    wild = rng.random() < 0.5
+
+    def maybe(chance: float) -> bool:
+        return rng.random() < chance
+
+    temper = Temper(
+        duration=rng.choice([0.5, 5.0, 30.0, 300.0, 1500.0]),
+        fail_first=rng.choice([0, 0, 0, 0, 1, 1, 2, 5]),
+        error_code=rng.choice([None, "PKG_MANAGER_ERROR", "GPG_ERROR", "SOMETHING_NEW"]),
+        partly=maybe(0.3),
+        kept_back=some if maybe(0.1) else frozenset(),
+        never_ends=maybe(0.02),
+        times_out=maybe(0.03),
+        survives_restart=maybe(0.5),
+        reboots_on_apply=maybe(0.05),
+        states_cache=True,
+        cache_ttl=rng.choice([None, None, 60.0, 900.0]),
+        states_packages=maybe(0.8),
+        states_reboot=maybe(0.7),
+        skew=rng.choice([0.0, 0.0, -7200.0, 7200.0, 90.0]),
+        ignores_reboot=maybe(0.05),
+    )
+    if temper.cache_ttl is None:
+        temper.states_cache = maybe(0.5)
+    host = ModelHost(names, temper, reboot_names=some if maybe(0.4) else frozenset())
+    host.pending_reboot = maybe(0.1)
+    scale = 1.0 if wild else 0.0
+    chances = Chances(
+        crash=scale * rng.choice([0.0, 0.02, 0.1]),
+        lost_before=scale * rng.choice([0.0, 0.1, 0.5]),
+        lost_after=scale * rng.choice([0.0, 0.1, 0.5]),
+        refused=scale * rng.choice([0.0, 0.2]),
+        unreachable=scale * rng.choice([0.0, 0.02, 0.1]),
+        agent_restart=scale * rng.choice([0.0, 0.01, 0.05]),
+        host_restart=scale * rng.choice([0.0, 0.005]),
+        stranger=scale * rng.choice([0.0, 0.02]),
+        stall=scale * rng.choice([0.0, 0.1]),
+    )
+    return host, chances, rng.choice(list(RebootPolicy))
+
+
+@dataclass(slots=True)
+class History:
+    """Runs to the end with ``run``; then ``record``, ``host`` and ``sends`` tell what happened."""
+
+    seed: int
+    rng: random.Random = field(init=False)
+    host: ModelHost = field(init=False)
+    chances: Chances = field(init=False)
+    record: JobRecord = field(init=False)
+    now: float = 0.0
+    steps: int = 0
+    crashes: int = 0
+    sends: list[str] = field(default_factory=list)
+    ours: list[ModelJob] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.rng = random.Random(self.seed)
+        self.host, self.chances, reboot = draw(self.rng)
+        if self.rng.random() < 0.9:
+            self.host.old_job()
+        requested = None if self.rng.random() < 0.7 else (*self.host.names[:2], "absent")
+        self.record = JobRecord(
+            id=JOB_ID,
+            host_id=UUID(int=2),
+            deployment_id=None,
+            version=1,
+            operation=Operation.PATCH_APPLY,
+            state=JobState.QUEUED,
+            starts=When.NOW,
+            requested=requested,
+            security_only=False,
+            reboot=reboot,
+            message="",
+            not_before=START,
+            created_at=START,
+        )
+
+    def moment(self) -> Moment:
+        return Moment(START + timedelta(seconds=self.now), "boot", 1000.0 + self.now)
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        self.host.advance(self.now)
+
+    def run(self) -> None:
+        """From the queue to the end, whatever happens on the way."""
+        while not self.record.state.terminal:
+            if self.record.state is JobState.QUEUED and self.record.not_before is not None:
+                due = (self.record.not_before - START).total_seconds()
+                self.pass_time(max(0.0, due - self.now))
+            try:
+                self._one_run()
+            except Crash:
+                self.crashes += 1
+                self.log.append(f"{self.now:8.1f} CRASH")
+                self.pass_time(self.rng.choice([0.1, 3.0, 30.0, 200.0]))
+
+    def _one_run(self) -> None:
+        protocol = Protocol(self.record, self.moment())
+        command = protocol.handle(m.Began(), self.moment())
+        while command is not None:
+            self.steps += 1
+            assert self.steps < MOST_STEPS, "the job does not end"
+            assert self.now < LONGEST, "the job takes for ever"
+            self._maybe_crash()
+            event = self._perform(command)
+            self.log.append(f"{self.now:8.1f} {type(command).__name__} → {event}"[:200])
+            self._maybe_crash()
+            command = protocol.handle(event, self.moment())
+
+    def _maybe_crash(self) -> None:
+        if self._happens(self.chances.crash):
+            raise Crash
+
+    def _happens(self, chance: float) -> bool:
+        # Trouble ends after two days at most, so that "all end" is about the protocol and not about the dice.
+        return chance > 0.0 and self.now < LONGEST / 4 and self.rng.random() < chance
+
+    # Performing
+
+    def _perform(self, command: m.Command) -> m.Event:
+        match command:
+            case m.Commit():
+                return self._commit(command)
+            case m.Wait(seconds):
+                self._trouble(seconds)
+                return m.Woke()
+            case m.Claim():
+                self.pass_time(self.rng.choice([0.0, 0.0, 2.0, 12.0]))
+                return m.Claimed()
+            case m.MakeSend():
+                return self._send(command)
+            case m.Follow():
+                return self._follow(command)
+        self.pass_time(self.rng.choice([0.01, 0.1, 2.0]))
+        if not self.host.reachable(self.now) or self._happens(self.chances.unreachable):
+            return m.ReadFailed("connection refused")
+        if self._happens(self.chances.refused):
+            return m.ReadFailed("rate limit", retry_after=7.0)
+        match command:
+            case m.ReadJobs():
+                jobs = sorted(self.host.jobs.values(), key=lambda job: -job.created)
+                return m.JobsRead(tuple(self._found(job) for job in jobs))
+            case m.ReadJob(agent_job_id):
+                job = self.host.jobs.get(agent_job_id)
+                return m.JobGone() if job is None else m.JobSeen(self._found(job))
+            case m.ReadPatches():
+                return m.PatchesRead(self.host.patches(self.now))
+            case m.ReadHealth(facts):
+                return self._health(facts)
+        raise AssertionError(command)
+
+    def _commit(self, command: m.Commit) -> m.Event:
+        assert command.before == self.record, "a step must be decided on what is durable"
+        assert not self.record.state.terminal
+        self.pass_time(self.rng.choice([0.0, 0.01, 0.5]))
+        self.record = replace(command.after, version=command.before.version + 1)
+        return m.Committed(self.record)
+
+    def _trouble(self, seconds: float) -> None:
+        """Time passes, and things happen on the host meanwhile."""
+        left = seconds
+        while left > 0:
+            piece = min(left, 10.0)
+            left -= piece
+            self.pass_time(piece)
+            if self._happens(self.chances.agent_restart):
+                self.host.restart(self.now, whole_host=False)
+                self.log.append(f"{self.now:8.1f} agent restarts")
+            if self._happens(self.chances.host_restart):
+                self.host.restart(self.now, whole_host=True)
+                self.log.append(f"{self.now:8.1f} host restarts")
+            if self._happens(self.chances.stranger) and self.host.reachable(self.now) and self.host.names:
+                other = tuple(self.rng.sample(self.host.names, k=self.rng.randint(1, len(self.host.names))))
+                job = self.host.accept(self.now, "patchapply", other, ours=False)
+                self.log.append(f"{self.now:8.1f} stranger applies {job.packages}")
+
+    def _health(self, facts: bool) -> m.Event:
+        self.host.refresh(self.now)
+        temper = self.host.temper
+        return m.HealthRead(
+            uptime_seconds=int(self.now - self.host.booted),
+            cache_updated_at=self.host.clock(self.host.cache[0]) if temper.states_cache and temper.cache_ttl else None,
+            agent_time=self.host.clock(self.now),
+            last_boot=self.host.clock(self.host.booted) if facts and temper.states_reboot else None,
+            pending_reboot=self.host.pending_reboot if facts and temper.states_reboot else None,
+        )
+
+    def _found(self, job: ModelJob) -> m.FoundJob:
+        status = self.host.status(job, self.now)
+        ended = status in ("completed", "failed")
+        return m.FoundJob(
+            id=job.id,
+            operation=job.operation,
+            status=status,
+            created_at=self.host.clock(job.created),
+            completed_at=self.host.clock(job.ends) if ended else None,
+            packages=job.packages if self.host.temper.states_packages else None,
+            error_code=job.error_code if ended else None,
+            error="it failed" if status == "failed" else None,
+        )
+
+    def _follow(self, command: m.Follow) -> m.Event:
+        until = self.now + command.seconds
+        last: m.Event = m.ReadFailed("no answer")
+        while self.now < until:
+            self._trouble(self.rng.choice([1.0, 5.0, 10.0]))
+            self._maybe_crash()
+            if not self.host.reachable(self.now):
+                last = m.ReadFailed("connection refused")
+                continue
+            job = self.host.jobs.get(command.agent_job_id)
+            if job is None:
+                return m.JobGone()
+            last = m.JobSeen(self._found(job))
+            if last.job.ended:
+                return last
+        return last
+
+    def _send(self, command: m.MakeSend) -> m.Event:
+        send = command.send
+        assert self.record.send == send, "no call without its durable intent"
+        assert send.outcome is SendOutcome.OPEN
+        self.pass_time(self.rng.choice([0.01, 0.3]))
+        if self._happens(self.chances.stall):
+            self.pass_time(120.0)
+        if self.moment().elapsed(send.intent) > INTENT_MAX_AGE:
+            return m.NotSent("stale", "the intent is too old")
+        if not self.host.reachable(self.now) or self._happens(self.chances.unreachable):
+            return m.NotSent("unreachable", "connection refused")
+        self.sends.append(f"{send.attempt}.{send.number} {send.operation}")
+        if self._happens(self.chances.refused):
+            return m.Refused(self.rng.choice([1.0, 60.0]), "QUEUE_FULL")
+        if self._happens(self.chances.lost_before):
+            return m.Ambiguous("dropped")
+        self._check_accepted(send.operation)
+        job = self.host.accept(self.now, send.operation.value, send.packages, ours=True)
+        job.traced = bool(send.baseline_ids)
+        self.ours.append(job)
+        self._maybe_crash()
+        if self._happens(self.chances.lost_after):
+            return m.Ambiguous("the answer was cut off")
+        return m.Accepted(job.id)
+
+    def _check_accepted(self, operation: Operation) -> None:
+        """No job is applied twice without evidence: the one before must be known to be over."""
+        if operation is Operation.REBOOT:
+            asked = [job for job in self.ours if job.operation == "reboot"]
+            assert not asked, "a reboot is never sent twice while its outcome is open"
+            assert self.record.reboot is RebootPolicy.IF_REQUIRED
+            return
+        # A restart on an empty baseline leaves no trace (decision 0007): the one way to send beside our own work.
+        alive = [job for job in self.host.alive if job.traced and self.now - job.created < LOST_PATIENCE]
+        assert not alive, "our first apply is still at work"
+        asked = [job for job in self.ours if job.operation != "reboot"]
+        wanted = {target.name for target in self.record.wanted}
+        if asked and wanted & self.host.pending == set():
+            raise AssertionError("everything asked for was done already")
+
+    # Judging
+
+    def check(self) -> None:
+        """What must hold at the end of every history."""
+        record, host = self.record, self.host
+        assert record.finished_at is not None
+        assert record.attempt is not None
+        assert record.attempt.number <= 2
+        assert record.attempt.sends <= MAX_SENDS
+        if record.state is JobState.SUCCEEDED:
+            wanted = {target.name for target in record.wanted}
+            assert not wanted & host.pending, "success was reported for packages still pending"
+        for target in record.targets or ():
+            if target.result is PackageResult.UPDATED:
+                assert target.name not in host.pending
+            assert target.result is not PackageResult.PENDING, "every package of an ended job has a result"
