@@ -100,6 +100,17 @@ async def open_foundation(settings: Settings, progress: Progress | None = None) 
             yield Foundation(settings, keys, db, owner, audit)
 
 
+@asynccontextmanager
+async def open_for_reading(settings: Settings) -> AsyncIterator[tuple[Keys, Database]]:
+    """Keys and database as they are: nothing is migrated, and the audit log need not be whole."""
+    keys = Keys.open(settings.server.data_dir)
+    async with (
+        _server(settings, settings.server.data_dir, None) as (app, _, _),
+        open_database(app, max_size=2) as db,
+    ):
+        yield keys, db
+
+
 async def migrate_only(settings: Settings, progress: Progress) -> MigrationReport:
     """Bring the schema up to date and nothing else."""
     Keys.open(settings.server.data_dir)
