@@ -7,7 +7,6 @@ a line of its own.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from dataclasses import dataclass
 
@@ -47,7 +46,7 @@ class AuditHead:
         try:
             origin, seq, digest, time_us, rest = text.split("\n")
             head = AuditHead(origin, int(seq), base64.b64decode(digest, validate=True), int(time_us))
-        except (ValueError, binascii.Error) as error:
+        except ValueError as error:
             raise NoteError("the note is not an audit head") from error
         if rest or head.text() != text:
             raise NoteError("the note is not an audit head")
@@ -85,13 +84,15 @@ class NoteVerifier:
                 raise NoteError("the note has a malformed signature line")
             try:
                 signature = base64.b64decode(encoded, validate=True)
-            except binascii.Error as error:
+            except ValueError as error:
                 raise NoteError("the note has a malformed signature line") from error
+            if base64.b64encode(signature).decode() != encoded:
+                raise NoteError("the note has a malformed signature line")  # one signature has one spelling
             if name != self.name or signature[:4] != self._id:
                 continue
             try:
                 self._key.verify(signature[4:], text.encode())
-            except InvalidSignature:
+            except (InvalidSignature, UnicodeEncodeError):
                 raise NoteError("the note's signature does not verify") from None
             return text
         raise UnknownSigner(f"the note is not signed by the key {self.name}")
