@@ -10,6 +10,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
+from uuid import UUID
 
 import asyncpg
 import orjson
@@ -87,14 +88,26 @@ def connect_arguments(address: DatabaseAddress | str, application_name: str, dea
 
 
 async def prepare(connection: Connection) -> None:
-    """Teach a new connection our types: json and jsonb are Python values, inet is text."""
+    """Teach a new connection our types: json and jsonb are Python values, uuid is uuid.UUID, inet is text."""
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=_encode_jsonb, decoder=_decode_jsonb, format="binary"
     )
     await connection.set_type_codec(
         "json", schema="pg_catalog", encoder=orjson.dumps, decoder=orjson.loads, format="binary"
     )
+    # asyncpg's own is a subclass of uuid.UUID, which orjson refuses to encode.
+    await connection.set_type_codec(
+        "uuid", schema="pg_catalog", encoder=_encode_uuid, decoder=_decode_uuid, format="binary"
+    )
     await connection.set_type_codec("inet", schema="pg_catalog", encoder=str, decoder=str, format="text")
+
+
+def _encode_uuid(value: UUID | str) -> bytes:
+    return (value if isinstance(value, UUID) else UUID(value)).bytes
+
+
+def _decode_uuid(data: bytes) -> UUID:
+    return UUID(bytes=bytes(data))
 
 
 def _encode_jsonb(value: Any) -> bytes:

@@ -1,0 +1,60 @@
+"""The API over a real database, a real fleet picture and event hub, and no actors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+
+import pytest
+import trio
+from quart.typing import TestClientProtocol
+
+from patch_manager.http.operations import Readiness, make_registry
+from patch_manager.http.routes import all_routes
+from patch_manager.http.routing import Routes
+from patch_manager.http.services import HttpSettings, Services
+from patch_manager.pki.authority import CertificateAuthority
+from patch_manager.storage import Database
+from patch_manager.supervisor.jobs.deployments import Deployments, Outside
+from patch_manager.supervisor.jobs.live import LiveJobs
+from tests.http.conftest import ORIGIN
+from tests.http.resources.world import NOW, ActorlessFleet, World, make_world
+from tests.people import People
+
+
+@pytest.fixture
+def tables() -> Iterable[Routes]:
+    return all_routes()
+
+
+@pytest.fixture
+async def supervisor(db: Database) -> AsyncIterator[ActorlessFleet]:
+    fleet = ActorlessFleet(db)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(fleet.hub.run)
+        yield fleet
+        nursery.cancel_scope.cancel()
+
+
+@pytest.fixture
+def services(people: People, supervisor: ActorlessFleet, tmp_path: Path) -> Services:
+    outside = Outside(jobs_changed=lambda: None, news=lambda jobs, deployments: None)
+    return Services(
+        db=people.db,
+        audit=people.audit,
+        auth=people.auth,
+        supervisor=supervisor,
+        deployments=Deployments(people.db, people.audit, LiveJobs(), outside, people.clock),
+        vault=people.vault,
+        authority=CertificateAuthority.load_or_create(tmp_path / "pki", people.vault),
+        settings=HttpSettings(origin=ORIGIN),
+        readiness=Readiness(),
+        started_at=NOW,
+        forbidden_address=lambda address: "link-local address" if address.startswith("169.254.") else None,
+        registry=make_registry(),
+    )
+
+
+@pytest.fixture
+async def world(people: People, supervisor: ActorlessFleet, client: TestClientProtocol) -> World:
+    return await make_world(people, supervisor, client)
