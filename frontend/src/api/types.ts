@@ -1,0 +1,66 @@
+/** Names for the generated schema's types, and the envelopes that are not models of their own. */
+import type { components } from "@/api/schema";
+
+type Schemas = components["schemas"];
+
+export type HostRow = Schemas["HostRow"];
+export type FleetTotals = Schemas["FleetTotals"];
+export type Fleet = Schemas["Fleet"];
+export type SeverityCounts = Schemas["SeverityCounts"];
+export type Health = HostRow["health"];
+export type Severity = NonNullable<HostRow["max_severity"]>;
+export type ActorState = HostRow["actor_state"];
+export type Patch = Schemas["PatchOut"];
+export type HealthChange = Schemas["HealthChange"];
+export type HostCreate = Schemas["HostCreate"];
+export type HostPatch = Schemas["HostPatch"];
+export type Group = Schemas["GroupOut"];
+export type DeploymentCreate = Schemas["DeploymentCreate"];
+export type DeploymentPreview = Schemas["DeploymentPreview"];
+export type PreviewHost = Schemas["PreviewHost"];
+export type PreviewPackage = Schemas["PreviewPackage"];
+export type Deployment = Schemas["DeploymentOut"];
+export type JobTotals = Schemas["JobTotals"];
+export type Job = Schemas["JobOut"];
+export type JobDetail = Schemas["JobDetail"];
+export type JobState = Job["state"];
+export type Attempt = Schemas["AttemptOut"];
+export type Problem = Schemas["Problem"];
+
+/** One page of a list. */
+export interface Page<Item> {
+  items: Item[];
+  next_cursor: string | null;
+  total: number;
+}
+
+export interface Me {
+  id: string;
+  username: string;
+  role: "admin" | "operator";
+}
+
+/** What the live stream says (first `hello`, then the rest in any order). */
+export type LiveMessage =
+  | { type: "hello"; revision: number }
+  | { type: "delta"; revision: number; totals: FleetTotals; hosts: HostRow[]; removed: string[] }
+  | { type: "seen"; items: Record<string, string> }
+  | { type: "jobs"; items: LiveJob[] }
+  | { type: "deployments"; items: LiveDeployment[] }
+  | { type: "resync" }
+  | { type: "ping" };
+
+export interface LiveJob {
+  id: string;
+  deployment_id: string | null;
+  host_id: string;
+  state: JobState;
+  progress: number;
+  message: string;
+}
+
+export interface LiveDeployment {
+  id: string;
+  state: Deployment["state"];
+  totals: JobTotals;
+}

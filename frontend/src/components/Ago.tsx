@@ -1,0 +1,21 @@
+/** A moment: relative in the text, exact on hover. */
+import { useNow } from "@/lib/clock";
+import { exact, relative } from "@/lib/time";
+
+interface Props {
+  at: string | null | undefined;
+  /** Shown when there is no moment yet. */
+  none?: string;
+  /** Tick every second instead of every 15. */
+  fine?: boolean;
+}
+
+export function Ago({ at, none = "never", fine = false }: Props) {
+  const now = useNow(fine);
+  if (at === null || at === undefined) return <span className="muted">{none}</span>;
+  return (
+    <time dateTime={at} title={exact(at)}>
+      {relative(at, now)}
+    </time>
+  );
+}

@@ -1,0 +1,145 @@
+/** The fleet map with its controls; what it shows is in the URL, the legend counts and selects. */
+
+import { Button, SegmentedControl, Skeleton } from "@mantine/core";
+import { useMemo } from "react";
+import { useNavigate, useSearchParams } from "react-router";
+import { useGroups } from "@/api/queries";
+import page from "@/components/page.module.css";
+import { useKeys } from "@/lib/keyboard";
+import { count, plural } from "@/lib/words";
+import { type Ids, toFragment, useSelectedIds, useSelection } from "@/modules/fleet/selection";
+import { useFleet, useFleetLoaded, useFleetVersion } from "@/modules/fleet/store";
+import { census, withLook } from "@/modules/map/census";
+import { FleetMap } from "@/modules/map/FleetMap";
+import { type Colouring, LEGENDS } from "@/modules/map/looks";
+import classes from "@/modules/map/MapPanel.module.css";
+import { MapTable } from "@/modules/map/MapTable";
+import { Swatch } from "@/modules/map/Swatch";
+import type { Grouping } from "@/modules/map/sections";
+
+const COLOURINGS = [
+  { value: "health", label: "Health" },
+  { value: "age", label: "Patch age" },
+  { value: "job", label: "Jobs" },
+];
+const GROUPINGS = [
+  { value: "group", label: "Group" },
+  { value: "os", label: "OS" },
+];
+const VIEWS = [
+  { value: "map", label: "Map" },
+  { value: "table", label: "Table" },
+];
+
+/** A choice in the URL; the first option is the default and leaves no trace there. */
+function useChoice<Choice extends string>(
+  name: string,
+  options: readonly { value: string }[],
+): [Choice, (value: string) => void] {
+  const [params, setParams] = useSearchParams();
+  const given = params.get(name);
+  const first = options[0]?.value ?? "";
+  const value = options.some((option) => option.value === given) && given !== null ? given : first;
+  const set = (next: string) =>
+    setParams(
+      (before) => {
+        const after = new URLSearchParams(before);
+        if (next === first) after.delete(name);
+        else after.set(name, next);
+        return after;
+      },
+      { replace: true },
+    );
+  return [value as Choice, set];
+}
+
+export function MapPanel() {
+  const fleet = useFleet();
+  const loaded = useFleetLoaded();
+  const version = useFleetVersion();
+  const groups = useGroups();
+  const navigate = useNavigate();
+  const selection = useSelection();
+  const selected = useSelectedIds();
+  const [colouring, setColouring] = useChoice<Colouring>("colour", COLOURINGS);
+  const [by, setBy] = useChoice<Grouping>("by", GROUPINGS);
+  const [view, setView] = useChoice<"map" | "table">("view", VIEWS);
+  // `version` stands for the rows, which the store changes in place.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: see above
+  const counts = useMemo(() => census(fleet.rows.values(), colouring), [fleet, colouring, version]);
+  const deploy = (ids: Ids) => void navigate(`/deploy${toFragment(ids, fleet.rows.keys())}`);
+  useKeys({
+    Enter: (event) => {
+      const free = event.target === document.body || (event.target as HTMLElement).id === "content";
+      if (free && selected.size > 0) deploy(selected);
+    },
+    Escape: () => selection.clear(),
+  });
+
+  return (
+    <section className={classes.panel} aria-label="Fleet map">
+      <div className={page.toolbar}>
+        <h2>Fleet map</h2>
+        <SegmentedControl
+          size="xs"
+          aria-label="Colour by"
+          value={colouring}
+          onChange={setColouring}
+          data={COLOURINGS}
+        />
+        <SegmentedControl size="xs" aria-label="Arrange by" value={by} onChange={setBy} data={GROUPINGS} />
+        <SegmentedControl size="xs" aria-label="View as" value={view} onChange={setView} data={VIEWS} />
+        <div className={page.spacer} />
+        {selected.size > 0 ? (
+          <>
+            <span role="status">{plural(selected.size, "host")} selected</span>
+            <Button onClick={() => deploy(selected)} data-testid="map-deploy">
+              Deploy
+            </Button>
+            <Button variant="default" onClick={() => void navigate("/hosts?only=selected")}>
+              Show in list
+            </Button>
+            <Button variant="subtle" onClick={() => selection.clear()}>
+              Clear
+            </Button>
+          </>
+        ) : (
+          <span className="muted">Drag to select, click to open</span>
+        )}
+      </div>
+      <div className={classes.legend} role="group" aria-label="Select hosts by look">
+        {LEGENDS[colouring].map((look) => {
+          const number = counts.get(look.key) ?? 0;
+          return (
+            <button
+              key={look.key}
+              type="button"
+              className={classes.key}
+              data-zero={number === 0}
+              disabled={number === 0}
+              title={`Select ${plural(number, "host")}`}
+              onClick={() => selection.set(new Set(withLook(fleet.rows.values(), colouring, look.key)))}
+            >
+              <Swatch look={look} />
+              {look.word}
+              <b>{count(number)}</b>
+            </button>
+          );
+        })}
+      </div>
+      {!loaded ? (
+        <Skeleton className={classes.skeleton} />
+      ) : view === "map" ? (
+        <FleetMap
+          groups={groups}
+          by={by}
+          colouring={colouring}
+          onOpen={(id) => void navigate(`/hosts/${id}`)}
+          onDeploy={deploy}
+        />
+      ) : (
+        <MapTable groups={groups} by={by} colouring={colouring} />
+      )}
+    </section>
+  );
+}

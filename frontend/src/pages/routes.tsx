@@ -1,0 +1,51 @@
+/** Pages by path; each is a chunk of its own, fetched when first needed or when the browser is idle. */
+import { lazy } from "react";
+import { createBrowserRouter } from "react-router";
+import { Shell } from "@/modules/shell/Shell";
+import { NotFound, PageError } from "@/pages/NotFound";
+
+const load = {
+  dashboard: () => import("@/pages/Dashboard"),
+  hosts: () => import("@/pages/Hosts"),
+  host: () => import("@/pages/Host"),
+  deploy: () => import("@/pages/Deploy"),
+  jobs: () => import("@/pages/Jobs"),
+  deployment: () => import("@/pages/Deployment"),
+  groups: () => import("@/pages/Groups"),
+};
+
+const Dashboard = lazy(load.dashboard);
+const Hosts = lazy(load.hosts);
+const Host = lazy(load.host);
+const Deploy = lazy(load.deploy);
+const Jobs = lazy(load.jobs);
+const Deployment = lazy(load.deployment);
+const Groups = lazy(load.groups);
+
+/** Fetch the other pages ahead, once the first one had its turn. */
+function preload(): void {
+  for (const page of Object.values(load)) void page().catch(() => undefined);
+}
+
+export const router = createBrowserRouter([
+  {
+    element: <Shell onIdle={preload} />,
+    errorElement: <PageError />,
+    children: [
+      {
+        errorElement: <PageError />,
+        children: [
+          { index: true, element: <Dashboard /> },
+          { path: "hosts", element: <Hosts /> },
+          { path: "hosts/:id", element: <Host /> },
+          { path: "deploy", element: <Deploy /> },
+          { path: "jobs", element: <Jobs /> },
+          { path: "jobs/:id", element: <Deployment /> },
+          { path: "groups", element: <Groups /> },
+          { path: "groups/:id", element: <Groups /> },
+          { path: "*", element: <NotFound /> },
+        ],
+      },
+    ],
+  },
+]);
