@@ -159,22 +159,33 @@ async def _simulator(settings: Settings, hosts: int) -> AsyncIterator[None]:
     data_dir = settings.server.data_dir
     command = [sys.executable, "-c", code, str(pki_directory(data_dir)), str(vault_key(data_dir))]
     command += [str(hosts), str(settings.agent.port)]
-    setpriv = shutil.which("setpriv")
-    if setpriv:
-        command = [setpriv, "--pdeathsig", "TERM", *command]
-    process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE, start_new_session=True)
+    # From this thread: the kernel ties the signal to the life of the thread that made the process, and Trio's
+    # own way of starting processes uses a thread that ends when it is idle.
+    process = _start_dying_with_us(command)
     try:
         assert process.stdout is not None  # noqa: S101  # asked for above
-        if b"ready" not in await process.stdout.receive_some():
+        if b"ready" not in await trio.to_thread.run_sync(process.stdout.readline):
             raise ConfigError("the simulated hosts did not start")
         yield
     finally:
         with trio.CancelScope(shield=True):
             process.terminate()
-            with trio.move_on_after(_STOP_SECONDS):
-                await process.wait()
-            if process.returncode is None:
-                process.kill()
+            await trio.to_thread.run_sync(_wait_or_kill, process)
+
+
+def _start_dying_with_us(command: list[str]) -> subprocess.Popen[bytes]:
+    setpriv = shutil.which("setpriv")
+    if setpriv:
+        command = [setpriv, "--pdeathsig", "TERM", *command]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+
+
+def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _show(settings: Settings, sign_in: SignIn, hosts: int) -> None:
