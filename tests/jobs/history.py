@@ -104,7 +104,7 @@ class History:
     log: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.rng = random.Random(self.seed)
+        self.rng = random.Random(self.seed)  # noqa: S311 - dice, not secrets
         self.host, self.chances, reboot = draw(self.rng)
         if self.rng.random() < 0.9:
             self.host.old_job()
@@ -302,10 +302,8 @@ class History:
         # A restart on an empty baseline leaves no trace (decision 0007): the one way to send beside our own work.
         alive = [job for job in self.host.alive if job.traced and self.now - job.created < LOST_PATIENCE]
         assert not alive, "our first apply is still at work"
-        asked = [job for job in self.ours if job.operation != "reboot"]
-        wanted = {target.name for target in self.record.wanted}
-        if asked and wanted & self.host.pending == set():
-            raise AssertionError("everything asked for was done already")
+        done = [job for job in self.ours if job.traced and job.applied and job.result == "completed"]
+        assert not done, "our first apply had done the work"
 
     # Judging
 

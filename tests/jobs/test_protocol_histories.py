@@ -1,4 +1,4 @@
-"""Thousands of seeded histories of the pure protocol. ``JOB_HISTORIES`` sets how many, ``JOB_SEED`` where they begin."""
+"""Thousands of seeded histories of the pure protocol: ``JOB_HISTORIES`` sets how many, ``JOB_SEED`` the first."""
 
 from __future__ import annotations
 
