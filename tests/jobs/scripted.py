@@ -1,11 +1,11 @@
-"""A host that the model drives, behind the agent's port, in real time; and a fleet of them with the jobs room on top."""
+"""Hosts that the model drives, behind the agent's port and in real time, with the jobs room on top of them."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -25,11 +25,13 @@ from patch_manager.actors.agent.models import (
 )
 from patch_manager.actors.agent.outcomes import Accepted, Ambiguous, NotSent, Outcome, Refused
 from patch_manager.actors.agent.rate_budget import RateGate
+from patch_manager.actors.jobs.clock import system_clock
 from patch_manager.actors.ports import HostLink
 from patch_manager.domain.deployments import DeploymentRequest, DeploymentView
 from patch_manager.domain.health import FailureKind
 from patch_manager.domain.hosts import HostRecord, JobInHand
-from patch_manager.domain.jobs import DueJob
+from patch_manager.domain.job_record import Moment
+from patch_manager.domain.jobs import DueJob, JobState
 from patch_manager.domain.principal import Principal, Role
 from patch_manager.storage.audit import AuditLog
 from patch_manager.storage.connecting import Connection
@@ -48,10 +50,10 @@ class ScriptedAgent:
 
     def __init__(self, host: ModelHost) -> None:
         self.host = host
-        self.budget = RateGate()
+        self.budget: RateGate | FreeBudget = RateGate()
         self.applies: list[tuple[str, ...]] = []
         self.answers: list[str] = []
-        self.lag = 0.0  # seconds before a mutating call's first byte
+        self.before_apply: Callable[[], None] = lambda: None  # what happens between the intent and the first byte
         self._began = trio.current_time()
 
     def now(self) -> float:
@@ -106,7 +108,8 @@ class ScriptedAgent:
         )
 
     async def apply(self, packages: Sequence[str], before_send: BeforeSend | None = None) -> Outcome:
-        await trio.sleep(self.lag)
+        await trio.lowlevel.checkpoint()
+        self.before_apply()
         now = self.now()
         if not self.host.reachable(now):
             return NotSent("connection refused", AgentFailure(FailureKind.REFUSED))
@@ -156,12 +159,20 @@ class KeptHub:
     def __init__(self) -> None:
         self.jobs: dict[UUID, Any] = {}
         self.deployments: dict[UUID, Any] = {}
+        self._news = trio.Event()
 
     def publish_jobs(self, items: Any) -> None:
         self.jobs.update({item["id"]: item for item in items})
 
     def publish_deployments(self, items: Any) -> None:
         self.deployments.update({item["id"]: item for item, _ in items})
+        self._news.set()
+        self._news = trio.Event()
+
+    async def told(self, deployment_id: UUID, state: str) -> None:
+        """Wait until the stream says that the deployment is in ``state``."""
+        while self.deployments.get(deployment_id, {}).get("state") != state:
+            await self._news.wait()
 
 
 class ScriptedFleet:
@@ -173,6 +184,7 @@ class ScriptedFleet:
         self.hub = KeptHub()
         self.links: dict[UUID, ScriptedLink] = {}
         self.leader: Leader | None = None
+        self.stopped_for = 0.0  # seconds that the process was stopped in all: all clocks went on
         self.room = self.new_room()
         self._running: dict[UUID, trio.CancelScope] = {}
         self._nursery: trio.Nursery | None = None
@@ -185,8 +197,19 @@ class ScriptedFleet:
             lambda: self.leader,
             dispatch=trio.CapacityLimiter(50),
             followed_jobs=trio.CapacityLimiter(600),
+            clock=self._clock(),
         )
         return self.room
+
+    def _clock(self) -> Callable[[], Moment]:
+        real = system_clock()
+
+        def now() -> Moment:
+            moment = real()
+            later = moment.wall + timedelta(seconds=self.stopped_for)
+            return Moment(later, moment.boot_id, moment.boot_clock + self.stopped_for)
+
+        return now
 
     @property
     def service(self) -> Any:
@@ -235,6 +258,12 @@ class ScriptedFleet:
             nursery.cancel_scope.cancel()
         self._nursery = None
 
+    async def reaches(self, deployment: DeploymentView, *states: JobState) -> None:
+        """Wait until all jobs of the deployment are in one of ``states``."""
+        words = [state.value for state in states]
+        while await self.db.read(_others, deployment.id, words):  # noqa: ASYNC110 - only the database knows
+            await trio.sleep(0.05)
+
     async def ended(self, principal: Principal, deployment: DeploymentView) -> DeploymentView:
         """The deployment once all its jobs have ended."""
         while True:
@@ -267,9 +296,25 @@ async def make_group(db: Database, name: str) -> UUID:
     return group_id
 
 
+@dataclass(frozen=True, slots=True)
+class FreeBudget:
+    """A rate budget that never waits."""
+
+    read_delay_s: float = 0.0
+    write_delay_s: float = 0.0
+
+    def waiting(self) -> FreeBudget:
+        return self
+
+
 def everything(*host_ids: UUID, **other: Any) -> DeploymentRequest:
     """A deployment of all that is pending, now."""
     return DeploymentRequest(host_ids=host_ids, **other)
+
+
+async def _others(connection: Connection, deployment_id: UUID, words: list[str]) -> int:
+    sql = "SELECT count(*) FROM jobs WHERE deployment_id = $1 AND superseded_by IS NULL AND NOT state = ANY ($2)"
+    return int(await connection.fetchval(sql, deployment_id, words))
 
 
 async def _next_epoch(connection: Connection) -> int:

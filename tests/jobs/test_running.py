@@ -10,7 +10,7 @@ from patch_manager.domain.principal import Principal
 from patch_manager.storage import Database
 from patch_manager.storage.connecting import Connection
 from tests.jobs.model import Temper
-from tests.jobs.scripted import ScriptedFleet, everything
+from tests.jobs.scripted import FreeBudget, ScriptedFleet, everything
 
 
 async def only_job(fleet: ScriptedFleet, admin: Principal) -> JobView:
@@ -29,8 +29,7 @@ async def test_everything_pending_is_applied_once_and_told_per_package(fleet: Sc
         with trio.fail_after(15):
             done = await fleet.ended(admin, made)
         with trio.fail_after(5):
-            while fleet.hub.deployments.get(made.id, {}).get("state") != "succeeded":
-                await trio.sleep(0.05)
+            await fleet.hub.told(made.id, "succeeded")
     assert done.state is DeploymentState.SUCCEEDED
     assert fleet.links[host_id].agent.applies == [("openssl", "bash")]
     job = await only_job(fleet, admin)
@@ -69,7 +68,7 @@ async def test_only_pending_packages_of_those_named_are_sent(fleet: ScriptedFlee
 
 async def test_a_failure_is_retried_once_and_then_succeeds(fleet: ScriptedFleet, admin: Principal) -> None:
     host_id = await fleet.add(Temper(duration=0.1, fail_first=1))
-    fleet.links[host_id].agent.budget = _no_wait()
+    fleet.links[host_id].agent.budget = FreeBudget()
     async with fleet.running():
         made = await fleet.service.create(admin, everything(host_id))
         with trio.fail_after(30):
@@ -113,7 +112,7 @@ async def test_a_kept_back_package_is_told_and_is_no_success(fleet: ScriptedFlee
 async def test_a_refusal_waits_as_asked_and_uses_no_attempt(fleet: ScriptedFleet, admin: Principal) -> None:
     host_id = await fleet.add()
     agent = fleet.links[host_id].agent
-    agent.budget = _no_wait()
+    agent.budget = FreeBudget()
     agent.answers = ["refuse", "refuse"]
     async with fleet.running():
         made = await fleet.service.create(admin, everything(host_id))
@@ -145,8 +144,7 @@ async def test_a_job_goes_on_where_a_killed_manager_left_it(fleet: ScriptedFleet
     async with fleet.running():
         made = await fleet.service.create(admin, everything(host_id))
         with trio.fail_after(10):
-            while not (await fleet.service.get(admin, made.id)).totals.running:
-                await trio.sleep(0.05)
+            await fleet.reaches(made, JobState.RUNNING)
     fleet.new_room()
     await fleet.lead()
     async with fleet.running():
@@ -159,19 +157,21 @@ async def test_a_job_goes_on_where_a_killed_manager_left_it(fleet: ScriptedFleet
 async def test_an_intent_that_grew_old_is_not_sent(fleet: ScriptedFleet, admin: Principal) -> None:
     host_id = await fleet.add()
     agent = fleet.links[host_id].agent
-    agent.lag = 10.5
+    agent.budget = FreeBudget()
+    stops = [120.0]
+
+    def stop_the_process() -> None:  # SIGSTOP and, two minutes later, SIGCONT
+        fleet.stopped_for += stops.pop() if stops else 0.0
+
+    agent.before_apply = stop_the_process
     async with fleet.running():
         made = await fleet.service.create(admin, everything(host_id))
-        with trio.fail_after(40):
-            while True:
-                job = await only_job(fleet, admin)
-                if "not sent" in job.message:
-                    break
-                await trio.sleep(0.1)
-            agent.lag = 0.0
+        with trio.fail_after(30):
             done = await fleet.ended(admin, made)
     assert done.state is DeploymentState.SUCCEEDED
     assert len(agent.applies) == 1
+    reasons = [step.reason for step in (await only_job(fleet, admin)).transitions]
+    assert "not sent: the intent is older than 10 s" in reasons
 
 
 async def test_a_manager_that_lost_its_leadership_sends_nothing(fleet: ScriptedFleet, admin: Principal) -> None:
@@ -193,8 +193,7 @@ async def test_five_hundred_jobs_are_dispatched_within_ten_seconds(
     async with fleet.running():
         made = await fleet.service.create(admin, everything(*hosts))
         with trio.fail_after(10):
-            while (await fleet.service.get(admin, made.id)).totals.queued:
-                await trio.sleep(0.1)
+            await fleet.reaches(made, *(state for state in JobState if state is not JobState.QUEUED))
         with trio.fail_after(60):
             done = await fleet.ended(admin, made)
     assert done.totals.succeeded == done.totals.total == 500
@@ -205,14 +204,3 @@ async def test_five_hundred_jobs_are_dispatched_within_ten_seconds(
 async def _sends_per_job(connection: Connection) -> set[int]:
     rows = await connection.fetch("SELECT count(*) AS sends FROM job_sends GROUP BY job_id")
     return {row["sends"] for row in rows}
-
-
-def _no_wait() -> object:
-    class Open:
-        def waiting(self) -> object:
-            class Waiting:
-                write_delay_s = 0.0
-
-            return Waiting()
-
-    return Open()
