@@ -79,9 +79,9 @@ class ModelHost:
 
     def advance(self, now: float) -> None:
         """Let what was due until ``now`` happen."""
-        for job in [job for job in self.alive if job.ends <= now]:
-            self.alive.remove(job)
-            self._finish(job)
+        while due := min((job for job in self.alive if job.ends <= now), key=lambda job: job.ends, default=None):
+            self.alive.remove(due)
+            self._finish(due)
 
     def _finish(self, job: ModelJob) -> None:
         if job.killed:
