@@ -224,7 +224,7 @@ def _answered(state: HostState, poll: Poll, said: AgentHealth, outcome: PollOutc
     uptime = outcome.info.uptime_seconds if outcome.info and outcome.info.uptime_seconds else said.uptime_seconds
     listed, failure = outcome.patches, outcome.failure
     trouble, trouble_count, hold = state.trouble, state.trouble_count, ""
-    next_full = slots.next_full(clock) if listed is not None else state.next_full
+    next_full = slots.next_full(clock) if poll.kind is PollKind.FULL else state.next_full
     if failure is not None and failure.kind in health_rules.NOT_THE_HOSTS_FAULT:
         hold = failure.reason
         next_full = clock + min(max(failure.retry_after or _LOCAL_WAIT, 1.0), health_rules.LONGEST)

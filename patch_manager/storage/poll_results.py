@@ -7,8 +7,18 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import asyncpg
+
 from patch_manager.domain.host_status import HostWrite
 from patch_manager.storage.connecting import Connection
+
+UNSTORABLE: Final = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.CardinalityViolationError,
+    UnicodeError,
+)
+"""Errors that lie in what was to be written: trying again cannot help."""
 
 _SEPARATOR: Final = "\x1f"  # between CVE names, which cannot contain it: arrays of arrays cannot be unnested
 

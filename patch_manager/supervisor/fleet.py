@@ -132,7 +132,8 @@ class FleetSupervisor:
             scope.shield = True
             try:
                 await self._writer.flush()
-            except DatabaseUnavailable as error:
+            except Exception as error:
+                # Nothing may keep the program from ending; what is lost here is read again at the next start.
                 log.warning("poll_results_lost_at_stop", error=str(error), hosts=self._writer.waiting)
 
     async def _start_all(self) -> None:

@@ -17,8 +17,7 @@ import trio
 from patch_manager.actors.messages import PatchesStored
 from patch_manager.domain.host_status import HostWrite
 from patch_manager.storage.database import Database
-from patch_manager.storage.errors import DatabaseUnavailable
-from patch_manager.storage.poll_results import write_results, write_seen
+from patch_manager.storage.poll_results import UNSTORABLE, write_results, write_seen
 from patch_manager.supervisor.counters import PollCounters
 
 log = structlog.get_logger(__name__)
@@ -102,7 +101,7 @@ class ResultWriter:
                 retry = min(retry * 2, _LONGEST_RETRY)
 
     async def flush(self) -> None:
-        """Write all that waits, for the end of the program. Raises ``DatabaseUnavailable``."""
+        """Write all that waits, for the end of the program. Raises what ``Database.transaction`` does."""
         await self._write_pending()
         await self._write_seen()
 
@@ -127,13 +126,12 @@ class ResultWriter:
         self._writing = portion
         try:
             oldest = await self._db.transaction(write_results, list(portion.values()))
-        except BaseException as error:
-            self._writing = {}
-            if not isinstance(error, Exception) or isinstance(error, DatabaseUnavailable):
-                self._put_back(portion)
-                raise
+        except UNSTORABLE as error:
             self._not_storable(portion, error)
             return
+        except BaseException:
+            self._put_back(portion)
+            raise
         finally:
             self._writing = {}
             self._progress.set()
