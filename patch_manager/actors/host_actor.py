@@ -191,7 +191,7 @@ class HostActor:
             self.mailbox.report(PollEnded(poll.number, outcome))
 
     async def _run_job(self, due: DueJob) -> None:
-        take_turns(Turn(self._shared.limits.dispatch, lambda _waiting: None))
+        take_turns(Turn(self._shared.limits.jobs_connecting, lambda _waiting: None))
         with structlog.contextvars.bound_contextvars(host_id=str(self.state.record.id), job_id=str(due.key.id)):
             await self._shared.jobs(due, _Link(self))
         self.mailbox.report(JobEnded())

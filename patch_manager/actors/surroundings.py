@@ -40,7 +40,7 @@ class PollLimits(Protocol):
         ...
 
     @property
-    def dispatch(self) -> trio.CapacityLimiter:
+    def jobs_connecting(self) -> trio.CapacityLimiter:
         """Connecting for jobs."""
         ...
 

@@ -23,13 +23,15 @@ class Limits:
     """What is scarce. The connecting limiters are held for connecting and handshakes only (DESIGN §3).
 
     ``polls_suspect`` connects to hosts whose last poll failed: a dead network segment spends its time-outs there
-    and never in the way of healthy hosts.
+    and never in the way of healthy hosts. ``dispatch`` is held between a job's baseline and the agent's answer, while
+    ``jobs_connecting`` is taken and given back within: they must never be one limiter.
     """
 
     polls_connecting: trio.CapacityLimiter
     polls_suspect: trio.CapacityLimiter
     polls_in_flight: trio.CapacityLimiter
     refresh: trio.CapacityLimiter
+    jobs_connecting: trio.CapacityLimiter
     dispatch: trio.CapacityLimiter
     followed_jobs: trio.CapacityLimiter
     password_hashing: trio.CapacityLimiter
@@ -42,6 +44,7 @@ class Limits:
             polls_suspect=trio.CapacityLimiter(settings.polls_connecting),
             polls_in_flight=trio.CapacityLimiter(settings.polls_in_flight),
             refresh=trio.CapacityLimiter(settings.refresh),
+            jobs_connecting=trio.CapacityLimiter(settings.jobs_connecting),
             dispatch=trio.CapacityLimiter(settings.dispatch),
             followed_jobs=trio.CapacityLimiter(settings.followed_jobs),
             password_hashing=trio.CapacityLimiter(settings.password_hashing),
