@@ -7,6 +7,7 @@ only, in `guard.GuardedServer`.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,7 @@ import h2.events
 import h2.exceptions
 import h2.settings
 import h11
+import trio
 from hypercorn.config import Config
 from hypercorn.events import Closed, RawData
 from hypercorn.events import Event as WireEvent
@@ -25,7 +27,7 @@ from hypercorn.protocol.events import Body, Data, Event, Request, StreamClosed
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol, H11WSConnection
 from hypercorn.protocol.ws_stream import FrameTooLargeError, WebsocketBuffer, WSStream
-from wsproto.events import CloseConnection, Message
+from wsproto.events import CloseConnection, Message, Ping
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import RemoteProtocolError
 
@@ -51,7 +53,13 @@ class CappedBuffer(WebsocketBuffer):
 class GuardedWebSocket(WSStream):
     """A WebSocket without extensions (a deflated message may be a bomb) and with messages of bounded size."""
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._over = trio.Event()
+
     async def handle(self, event: Event) -> None:
+        if isinstance(event, StreamClosed):
+            self._over.set()
         if isinstance(event, Request):
             self.buffer = CappedBuffer(MAX_MESSAGE_BYTES)
             kept = [pair for pair in event.headers if pair[0].lower() != b"sec-websocket-extensions"]
@@ -84,8 +92,15 @@ class GuardedWebSocket(WSStream):
             elif isinstance(event, CloseConnection):
                 await self._send_wsproto_event(event.response())
                 await self.send(StreamClosed(stream_id=self.stream_id))
-            elif hasattr(event, "response"):  # Ping
+            elif isinstance(event, Ping):
                 await self._send_wsproto_event(event.response())
+
+    async def _send_pings(self) -> None:
+        """As Hypercorn does, but without outliving the socket by a whole interval."""
+        while not self._over.is_set():
+            await self._send_wsproto_event(Ping())
+            with trio.move_on_after(self.config.websocket_ping_interval or math.inf):
+                await self._over.wait()
 
     async def _give_up(self) -> None:
         """Close at once and look at nothing more that comes."""
