@@ -142,6 +142,8 @@ class FleetSupervisor:
             for stored in page:
                 self._start(stored)
             after = page[-1].record.id
+            if len(page) < _START_PAGE:
+                break
         self._fit_limits()
 
     def _start(self, stored: StoredHost) -> None:
@@ -275,6 +277,12 @@ class FleetSupervisor:
             return Refreshed(self.picture.get(host_id) or answered)
         latest = self.picture.get(host_id)
         return NoSuchHost() if latest is None else StillRefreshing(latest)
+
+    async def settled(self, host_ids: Iterable[UUID], timeout: float) -> None:  # noqa: ASYNC109 - late is no error
+        """See ``facade.Fleet``."""
+        with trio.move_on_after(timeout):
+            for host_id in host_ids:
+                await self._writer.written(host_id)
 
     async def restart(self, host_id: UUID) -> bool:
         """See ``facade.Fleet``."""
