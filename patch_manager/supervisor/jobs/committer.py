@@ -78,7 +78,12 @@ class Committer:
         step = _Step(Change(uuid4(), now.wall, before, after, reason))
         self._waiting.append(step)
         self._wake.set()
-        await step.done.wait()
+        try:
+            await step.done.wait()
+        finally:
+            # A run that was cancelled while its step still waited takes it back: nobody would act on it.
+            if not step.done.is_set() and step in self._waiting:
+                self._waiting.remove(step)
         if step.error is not None:
             raise step.error
         return step.kept
