@@ -40,6 +40,10 @@ class Fleet(Protocol):
         """Read a host's agent now, before all scheduled polls; returns once stored, or after ``timeout`` seconds."""
         ...
 
+    async def settled(self, host_ids: Iterable[UUID], timeout: float) -> None:  # noqa: ASYNC109 - late is no error
+        """Wait until what the picture shows of these hosts is in the database too, at most ``timeout`` seconds."""
+        ...
+
     async def hosts_changed(self, host_ids: Iterable[UUID]) -> None:
         """These hosts were added, changed, regrouped or deleted in the database: start, tell or retire their actors.
 

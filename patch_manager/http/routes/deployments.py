@@ -23,6 +23,7 @@ routes = Routes("deployments")
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 _LONGEST_KEY = 200
+_SETTLE_SECONDS = 2.0  # what a row shows already belongs into a preview of it
 
 
 @routes.route(
@@ -48,6 +49,7 @@ async def create_deployment(principal: Principal, body: DeploymentCreate) -> Rep
 )
 async def preview_deployment(principal: Principal, body: DeploymentCreate) -> DeploymentPreview | Failure:
     """What a deployment would do, host by host, from the patches as last read. Nothing is queued."""
+    await services().supervisor.settled(body.host_ids, _SETTLE_SECONDS)
     preview = await services().deployments.preview(principal, _request(body))
     if not isinstance(preview, words.DeploymentPreview):
         return _refusal(preview)

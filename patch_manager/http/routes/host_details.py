@@ -31,6 +31,8 @@ from patch_manager.supervisor.answers import Busy, NoSuchHost, Quarantined, Refr
 routes = Routes("hosts")
 
 _REFRESH_SECONDS = 30.0
+_SETTLE_SECONDS = 2.0
+"""A row is shown a moment before what it counts is stored; a list read meanwhile must not contradict it."""
 _HISTORY_LIMIT = 10_000
 
 
@@ -108,6 +110,7 @@ async def list_patches(principal: Principal, host_id: UUID, query: PatchQuery) -
     if _seen(principal, host_id) is None:
         return NotFound()
     order = sort_order(query.sort, PATCH_SORT_FIELDS, _patch_name)
+    await services().supervisor.settled([host_id], _SETTLE_SECONDS)
     pending = await services().db.read(patches.patches_of, host_id)
     now = datetime.now(UTC)
     severities, search = frozenset(query.severity), (query.search or "").casefold()
@@ -156,6 +159,7 @@ async def list_health(principal: Principal, host_id: UUID, query: HistoryQuery) 
     """Changes of a host's health, newest first; the oldest is the one in force when the time asked for began."""
     if _seen(principal, host_id) is None:
         return NotFound()
+    await services().supervisor.settled([host_id], _SETTLE_SECONDS)
     since = datetime.now(UTC) - timedelta(days=query.days)
     found = await services().db.read(_history, host_id, since)
     items = [HealthChange.model_validate(entry) for entry in found]

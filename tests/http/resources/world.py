@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+import trio
 from quart.typing import TestClientProtocol
 
 from patch_manager.domain.health import ActorState
@@ -72,6 +73,9 @@ class ActorlessFleet:
                 self.picture.publish(snapshot_of(found[host_id]))
             else:
                 self.picture.remove(host_id)
+
+    async def settled(self, host_ids: Iterable[UUID], timeout: float) -> None:  # noqa: ASYNC109  # as the facade has it
+        await trio.lowlevel.checkpoint()
 
     async def restart(self, host_id: UUID) -> bool:
         self.restarted.append(host_id)
