@@ -18,6 +18,7 @@ from patch_manager.http import guard, limits
 from patch_manager.http.guard import ASGIApp, ConnectionLimit, serve_https
 from patch_manager.http.guarded_protocols import MAX_MESSAGE_BYTES
 from tests.http.tls_client import Http2, TlsServer, TlsStream, read_all, running_https, send_all, until
+from tests.people import People
 
 HANDSHAKE = (
     b"GET /live HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -286,6 +287,15 @@ async def test_small_bodies_are_read_however_they_come(server: TlsServer) -> Non
     answer = await server.exchange(login_head(b"Transfer-Encoding: chunked\r\nConnection: close\r\n") + chunked)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"/username" in answer
+
+
+async def test_those_who_are_signed_in_may_send_more(server: TlsServer, people: People) -> None:
+    token = await people.token(await people.add("ann"))
+    head = login_head(b"Authorization: Bearer %s\r\nConnection: close\r\n" % token.encode())
+    for size, status in ((limits.ANYBODY_BYTES + 1, b"400"), (limits.SIGNED_IN_BYTES + 1, b"413")):
+        sized = head[:-2] + b"Content-Length: %d\r\n\r\n" % size
+        answer = await server.exchange(sized + b"x" * size)
+        assert answer.startswith(b"HTTP/1.1 " + status)
 
 
 async def test_an_early_answer_over_http2_leaves_the_connection_usable(server: TlsServer) -> None:
