@@ -24,7 +24,7 @@ STATIC = ROOT / "patch_manager" / "http" / "static"
 NODE_PACKAGE = ROOT / ".node"
 OLDEST, NEWEST = (3, 11), (3, 13)
 NODE_MINIMUM = (20, 19)  # what the bundler asks for
-QUIET_LINES = 15
+QUIET_LINES = 40
 
 
 class SetupError(Exception):
