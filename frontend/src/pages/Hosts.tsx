@@ -52,7 +52,7 @@ export default function Hosts() {
   // biome-ignore lint/correctness/useExhaustiveDependencies: visibleKey says all of it
   const stableVisible = useMemo(() => visible, [visibleKey]);
   const onlySelected = params.get("only") === "selected";
-  const list = useHostList(filter, sort, descending, onlySelected ? selected : null);
+  const list = useHostList({ filter, sort, descending, only: onlySelected ? selected : null });
 
   const put = useCallback(
     (name: string, value: string | null) =>
