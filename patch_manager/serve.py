@@ -133,6 +133,7 @@ async def _serve(base: Foundation, stop: trio.Event, ready: Callable[[], None], 
         readiness=Readiness({"leadership": lambda: None if leading.now() else "no leadership: nothing is dispatched"}),
         started_at=utc_now(),
         forbidden_address=policy.forbidden,
+        exported_heads=settings.server.data_dir / FILE_NAME,
         registry=registry,
         stopping=stop,
     )

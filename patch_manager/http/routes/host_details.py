@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, assert_never
 from uuid import UUID
@@ -12,7 +11,7 @@ from patch_manager.domain.hosts import HostSnapshot
 from patch_manager.domain.patches import Severity, priority_of
 from patch_manager.domain.principal import Permission, Principal
 from patch_manager.http.errors import Conflict, Failure, NotFound, Unavailable
-from patch_manager.http.pages import PageQuery, Value, sort_order
+from patch_manager.http.pages import Column, PageQuery, Tie, sort_order
 from patch_manager.http.routes.jobs import job_page
 from patch_manager.http.routes.pki import certificate_page
 from patch_manager.http.routing import Reply, Routes
@@ -94,12 +93,13 @@ async def _note_restart(_: Connection, found: HostSnapshot) -> Changed[None]:
     return Changed(None, (Act("host.actor_restarted", str(found.record.id), groups, detail=detail),))
 
 
-PATCH_SORT_FIELDS: Final[dict[str, Callable[[PatchOut], Value]]] = {
-    "priority": lambda patch: patch.priority,
-    "name": lambda patch: patch.name,
-    "severity": lambda patch: Severity(patch.severity).rank,
-    "first_seen_at": lambda patch: patch.first_seen_at.timestamp(),
+PATCH_COLUMNS: Final[dict[str, Column[PatchOut]]] = {
+    "priority": Column(lambda patch: patch.priority),
+    "name": Column(lambda patch: patch.name, text=True),
+    "severity": Column(lambda patch: Severity(patch.severity).rank),
+    "first_seen_at": Column(lambda patch: patch.first_seen_at.timestamp()),
 }
+PATCH_TIE: Final[Tie[PatchOut]] = Tie(lambda patch: patch.name)
 
 
 @routes.route(
@@ -109,7 +109,7 @@ async def list_patches(principal: Principal, host_id: UUID, query: PatchQuery) -
     """Pending patches of a host as last read, most urgent first, each with its priority and why."""
     if _seen(principal, host_id) is None:
         return NotFound()
-    order = sort_order(query.sort, PATCH_SORT_FIELDS, _patch_name)
+    order = sort_order(query.sort, PATCH_COLUMNS, PATCH_TIE)
     await services().supervisor.settled([host_id], _SETTLE_SECONDS)
     pending = await services().db.read(patches.patches_of, host_id)
     now = datetime.now(UTC)
@@ -138,10 +138,6 @@ def _patch(pending: PendingPatch, now: datetime) -> PatchOut:
         priority_reason=priority.reason,
         first_seen_at=pending.first_seen_at,
     )
-
-
-def _patch_name(patch: PatchOut) -> str:
-    return patch.name
 
 
 def _mentions(patch: PatchOut, text: str) -> bool:

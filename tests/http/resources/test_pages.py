@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patch_manager.http.errors import Refused
-from patch_manager.http.pages import SortOrder, Value, decode_cursor, encode_cursor, sort_order
+from patch_manager.http.pages import Column, SortOrder, Tie, decode_cursor, encode_cursor, sort_order
 
 
 @dataclass(frozen=True)
@@ -22,11 +21,12 @@ class Row:
     moment: float | None
 
 
-KNOWN: dict[str, Callable[[Row], Value]] = {
-    "name": lambda row: row.name,
-    "count": lambda row: row.count,
-    "moment": lambda row: row.moment,
+KNOWN: dict[str, Column[Row]] = {
+    "name": Column(lambda row: row.name, text=True),
+    "count": Column(lambda row: row.count),
+    "moment": Column(lambda row: row.moment),
 }
+TIE: Tie[Row] = Tie(lambda row: row.key.int, int)
 
 rows = st.lists(
     st.builds(
@@ -61,13 +61,13 @@ def walk(order: SortOrder[Row], table: list[Row], limit: int) -> list[Row]:
 
 @given(rows, orders, st.integers(1, 7))
 def test_pages_hold_every_row_once_and_in_order(table: list[Row], text: str, limit: int) -> None:
-    order = sort_order(text, KNOWN, key_of)
+    order = sort_order(text, KNOWN, TIE)
     whole, end = order.page(table, limit=1000, cursor=None)
     assert end is None
     assert walk(order, table, limit) == whole
     assert sorted(whole, key=key_of) == sorted(table, key=key_of)
     for word in text.split(",")[:1]:
-        values = [KNOWN[word.removeprefix("-")](row) for row in whole]
+        values = [KNOWN[word.removeprefix("-")].value(row) for row in whole]
         known = [value for value in values if value is not None]
         assert values[: len(known)] == known, "rows without a value come last"
         assert known == sorted(known, reverse=word.startswith("-"))
@@ -75,7 +75,7 @@ def test_pages_hold_every_row_once_and_in_order(table: list[Row], text: str, lim
 
 @given(rows, st.integers(1, 5))
 def test_a_row_that_goes_between_two_pages_hides_no_other(table: list[Row], limit: int) -> None:
-    order = sort_order("-count", KNOWN, key_of)
+    order = sort_order("-count", KNOWN, TIE)
     first, cursor = order.page(table, limit=limit, cursor=None)
     if cursor is None:
         return
@@ -90,7 +90,7 @@ def test_a_row_that_goes_between_two_pages_hides_no_other(table: list[Row], limi
 @pytest.mark.parametrize("text", ["", "password", "name,name", "name,-name", "--name", "name,count,moment,name", ","])
 def test_an_unknown_order_is_refused(text: str) -> None:
     with pytest.raises(Refused):
-        sort_order(text, KNOWN, key_of)
+        sort_order(text, KNOWN, TIE)
 
 
 @given(st.text(max_size=60) | st.binary(max_size=40).map(lambda data: data.hex()))
@@ -110,7 +110,7 @@ def test_what_is_no_cursor_is_refused(cursor: str) -> None:
     ],
 )
 def test_a_cursor_of_another_order_is_refused(cursor: str) -> None:
-    order = sort_order("name", KNOWN, key_of)
+    order = sort_order("name", KNOWN, TIE)
     table = [Row(UUID(int=1), "b", 0, None)]
     with pytest.raises(Refused):
         order.page(table, limit=1, cursor=cursor)
