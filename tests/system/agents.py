@@ -1,7 +1,7 @@
 """An agent of our own on a loopback address: threads, ``ssl`` and sockets, nothing of the program under test.
 
-Every request is recorded with its connection and moment. ``temper`` makes the agent misbehave on the wire;
-``on_apply`` scripts what becomes of the next apply requests.
+Every request is recorded with its connection and moment. ``temper`` makes the agent misbehave on the wire (in answers
+to the path ``only``, when one is given); ``on_apply`` scripts what becomes of the next apply requests.
 """
 
 from __future__ import annotations
@@ -89,6 +89,7 @@ class Agent:
     dialect: CodeDialect = field(default_factory=CodeDialect)
     host: Host = field(default_factory=Host)
     temper: str = ""
+    only: str = ""
     on_apply: list[str] = field(default_factory=list)
     reads_per_minute: tuple[float, float] = (120, 30)
     writes_per_minute: tuple[float, float] = (20, 10)
@@ -246,7 +247,7 @@ class Agent:
             self.requests.append(request)
             if request.path == "/api/v1/ws/jobs" and serve_stream(tls, request.headers, self.dialect, self.host):
                 return
-            if self.temper:
+            if self.temper and self.only in ("", request.path):
                 self._misbehave(tls)
             reply = self.answer(request)
             if reply.cut:

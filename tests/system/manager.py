@@ -326,6 +326,10 @@ class Fleet:
         self._used += 1
         return f"127.{self.network}.0.{self._used}"
 
+    def upcoming(self) -> str:
+        """The address of the next agent."""
+        return f"127.{self.network}.0.{self._used + 1}"
+
     def agent(self, dialect: CodeDialect | None = None, host: Host | None = None, **options: Any) -> Agent:
         """A running agent with a certificate of the manager's authority."""
         address = self.address()
