@@ -19,6 +19,10 @@ from patch_manager.domain.patches import Patch
 ANNOUNCE_AFTER: Final = 1.0
 """Seconds after which a scheduled poll still in flight is shown; quick ones would only make the picture flicker."""
 
+OVERDUE_AFTER: Final = 45.0
+"""Seconds without an answer after which a host is no longer shown as well. It may take 300 s to refresh its cache, or
+hang: operators see that an answer is missing long before the time-out tells which."""
+
 
 @dataclass(frozen=True, slots=True)
 class Now:
@@ -51,6 +55,7 @@ class HostState:
     poll: Poll | None = None
     polls: int = 0
     announced: bool = False
+    overdue: bool = False
     waiting: bool = False
     hold: str = ""
     trouble: str = ""
@@ -61,10 +66,12 @@ class HostState:
 
     @property
     def deadline(self) -> float:
-        """When something is due on Trio's clock; infinite while a poll that everybody sees is in flight."""
+        """When something is due on Trio's clock; infinite while a poll is in flight of which all is said."""
         if self.poll is None:
             return min(self.next_poll, self.next_full)
-        return inf if self.announced else self.poll.started + ANNOUNCE_AFTER
+        if self.overdue:
+            return inf
+        return self.poll.started + (OVERDUE_AFTER if self.announced else ANNOUNCE_AFTER)
 
 
 # Commands of the core to its shell

@@ -29,7 +29,7 @@ from patch_manager.supervisor.answers import Busy, NoSuchHost, Quarantined, Refr
 
 routes = Routes("hosts")
 
-_REFRESH_SECONDS = 30.0
+_REFRESH_SECONDS = 4.0  # many clients give up after five
 _SETTLE_SECONDS = 2.0
 """A row is shown a moment before what it counts is stored; a list read meanwhile must not contradict it."""
 _HISTORY_LIMIT = 10_000
@@ -44,7 +44,7 @@ def _seen(principal: Principal, host_id: UUID) -> HostSnapshot | None:
 async def refresh_host(principal: Principal, host_id: UUID) -> Reply | Failure:
     """Read a host's agent now, before all scheduled polls.
 
-    200 with the row once the answer (or its absence) is stored; 202 when the agent needs longer than 30 seconds: the
+    200 with the row once the answer (or its absence) is stored; 202 when the agent needs longer than 4 seconds: the
     refresh goes on and shows up live. 503 when the host's actor is busy, 409 when it is quarantined.
     """
     if _seen(principal, host_id) is None:
