@@ -67,7 +67,9 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _demo(arguments: argparse.Namespace) -> int:
     from patch_manager.demo import run_demo
 
-    return run_demo(hosts=arguments.hosts, directory=arguments.data_dir, bind=arguments.bind)
+    return run_demo(
+        hosts=arguments.hosts, directory=arguments.data_dir, bind=arguments.bind, agent_port=arguments.agent_port
+    )
 
 
 def _admin_create(arguments: argparse.Namespace) -> int:
@@ -169,6 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--hosts", type=int, default=200, metavar="N", help="simulated hosts; default 200")
     demo.add_argument("--data-dir", type=Path, default=Path(".demo"), help="where the demo keeps its data")
     demo.add_argument("--bind", default="127.0.0.1:8443", metavar="ADDRESS:PORT", help="default 127.0.0.1:8443")
+    demo.add_argument("--agent-port", type=int, default=12443, metavar="PORT", help="simulated agents'; default 12443")
 
     admin = group("admin", "Accounts, from the manager's own machine.")
     create = add("create", _admin_create, "Create a user who can sign in at once.", within=admin)
