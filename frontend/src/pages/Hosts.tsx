@@ -1,6 +1,7 @@
 /** Which hosts? Filters, order, columns and selection are all in the address. */
 
 import { Button, Menu, Skeleton } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useLocation, useNavigate, useSearchParams } from "react-router";
 import { useGroups } from "@/api/queries";
@@ -15,7 +16,7 @@ import { useFleet, useFleetLoaded, useTotals } from "@/modules/fleet/store";
 import { AddHost } from "@/modules/hosts/AddHost";
 import { useHostActions } from "@/modules/hosts/actions";
 import { ColumnChooser } from "@/modules/hosts/ColumnChooser";
-import { HIDDEN_AT_FIRST, HOST_COLUMNS } from "@/modules/hosts/columns";
+import { HOST_COLUMNS, usualColumns } from "@/modules/hosts/columns";
 import { FilterBar } from "@/modules/hosts/FilterBar";
 import { NoHosts } from "@/modules/hosts/NoHosts";
 import { RemoveHosts } from "@/modules/hosts/RemoveHosts";
@@ -23,9 +24,7 @@ import { useHostList } from "@/modules/hosts/useHostList";
 import { useTableKeys } from "@/modules/hosts/useTableKeys";
 import { useTitle } from "@/modules/shell/title";
 
-const USUAL = HOST_COLUMNS.filter((column) => !HIDDEN_AT_FIRST.includes(column.id)).map(
-  (column) => column.id,
-);
+const WIDE = "(min-width: 1600px)";
 
 export default function Hosts() {
   useTitle("Hosts");
@@ -43,7 +42,8 @@ export default function Hosts() {
   const filter = useMemo(() => filterFrom(params), [params]);
   const [sort = "health", direction] = (params.get("sort") ?? "health").split(":");
   const descending = direction === "desc";
-  const columns = (params.get("columns") ?? USUAL.join(",")).split(",");
+  const usual = usualColumns(useMediaQuery(WIDE, undefined, { getInitialValueInEffect: false })).join(",");
+  const columns = (params.get("columns") ?? usual).split(",");
   const visible = Object.fromEntries(
     HOST_COLUMNS.map(({ id }) => [id, id === "name" || columns.includes(id)]),
   );
@@ -71,7 +71,7 @@ export default function Hosts() {
   const setSort = (column: string) => put("sort", column === sort && !descending ? `${column}:desc` : column);
   const setColumns = (next: Record<string, boolean>) => {
     const chosen = HOST_COLUMNS.filter(({ id }) => next[id]).map(({ id }) => id);
-    put("columns", chosen.join(",") === USUAL.join(",") ? null : chosen.join(","));
+    put("columns", chosen.join(",") === usual ? null : chosen.join(","));
   };
   const keys = useTableKeys({ rows: list.rows, selection, onOpen: (id) => void navigate(`/hosts/${id}`) });
 

@@ -42,7 +42,7 @@ const COLUMNS: readonly Column<Deployment>[] = [
   { id: "bar", title: "Progress", width: 200, grow: 3, cell: (each) => <JobBar totals={each.totals} /> },
   {
     id: "words",
-    title: "",
+    title: "Hosts",
     width: 260,
     grow: 3,
     cell: (each) => <span title={progressWords(each.totals)}>{progressWords(each.totals)}</span>,

@@ -36,7 +36,7 @@ const COLUMNS: readonly Column<Row>[] = [
         </span>
       ),
   },
-  { id: "count", title: "Updates", width: 76, align: "right", cell: (row) => count(row.packages.length) },
+  { id: "count", title: "Updates", width: 86, align: "right", cell: (row) => count(row.packages.length) },
   {
     id: "packages",
     title: "Packages",

@@ -86,7 +86,8 @@ export function isFiltered(filter: HostFilter): boolean {
 /** `Debian 12`; hosts that never answered have none. */
 export function osOf(row: HostRow): string {
   if (row.os_name === null) return "unknown";
-  return row.os_version === null ? row.os_name : `${row.os_name} ${row.os_version}`;
+  const name = row.os_name.replace(/ GNU\/Linux$/, "");
+  return row.os_version === null ? name : `${name} ${row.os_version}`;
 }
 
 const ANSWERS: Record<Question, (row: HostRow) => boolean> = {

@@ -41,7 +41,7 @@ const COLUMNS: readonly Column<Row>[] = [
   {
     id: "versions",
     title: "Installed → available",
-    width: 260,
+    width: 210,
     grow: 2,
     cell: (row) => (
       <span className="mono" title={`${row.current_version ?? "?"} → ${row.available_version ?? "?"}`}>
@@ -49,7 +49,7 @@ const COLUMNS: readonly Column<Row>[] = [
       </span>
     ),
   },
-  { id: "cves", title: "CVEs", width: 170, cell: (row) => <Cves ids={row.cve_ids} /> },
+  { id: "cves", title: "CVEs", width: 156, cell: (row) => <Cves ids={row.cve_ids} /> },
   {
     id: "reboot",
     title: "Reboot",
@@ -60,7 +60,7 @@ const COLUMNS: readonly Column<Row>[] = [
   {
     id: "why",
     title: "Why this priority",
-    width: 240,
+    width: 200,
     grow: 3,
     cell: (row) => <span title={row.priority_reason}>{row.priority_reason}</span>,
   },

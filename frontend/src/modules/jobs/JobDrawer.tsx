@@ -68,9 +68,10 @@ function Story({ job }: { job: JobDetail }) {
   return (
     <div data-testid="job-detail">
       <Mark tone={JOB_TONES[job.state]}>
-        {spaced(job.state)}, {job.progress}%
+        {spaced(job.state)}
+        {job.finished_at === null && `, ${job.progress}%`}
       </Mark>
-      <p>{job.message}</p>
+      <p className={classes.message}>{job.message}</p>
       <dl className={classes.pairs}>
         <dt>Host</dt>
         <dd>
@@ -177,19 +178,19 @@ function AttemptStory({ attempt }: { attempt: Attempt }) {
           </>
         )}
       </dl>
-      <Output name="stderr" text={attempt.stderr} />
-      <Output name="stdout" text={attempt.stdout} />
+      <Output name="stderr" attempt={attempt.number} text={attempt.stderr} />
+      <Output name="stdout" attempt={attempt.number} text={attempt.stdout} />
     </Section>
   );
 }
 
-function Output({ name, text }: { name: string; text: string | null }) {
+function Output({ name, attempt, text }: { name: string; attempt: number; text: string | null }) {
   if (text === null || text === "") return null;
   return (
     <>
-      <div className="muted">{name}</div>
+      <div className={classes.outputName}>{name}</div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: long output must be scrollable by keyboard */}
-      <pre className={classes.output} role="region" tabIndex={0} aria-label={name}>
+      <pre className={classes.output} role="region" tabIndex={0} aria-label={`${name} of attempt ${attempt}`}>
         {text}
       </pre>
     </>

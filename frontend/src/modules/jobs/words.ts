@@ -16,9 +16,9 @@ export function inFlight(totals: JobTotals): number {
   return totals.dispatching + totals.running + totals.rebooting + totals.verifying;
 }
 
-/** `38 of 41 hosts done, 2 failed, 1 running`. */
+/** `38 of 41 hosts succeeded, 2 failed, 1 at work`. */
 export function progressWords(totals: JobTotals): string {
-  const words = [`${count(totals.succeeded)} of ${plural(totals.total, "host")} done`];
+  const words = [`${count(totals.succeeded)} of ${plural(totals.total, "host")} succeeded`];
   const say = (value: number, word: string) => {
     if (value > 0) words.push(`${count(value)} ${word}`);
   };

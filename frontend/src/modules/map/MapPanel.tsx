@@ -83,7 +83,7 @@ export function MapPanel() {
             </Button>
           </>
         ) : (
-          <span className="muted">Drag to select, click to open</span>
+          view === "map" && <span className="muted">Drag to select, click to open</span>
         )}
       </div>
       <div className={classes.legend} role="group" aria-label="Select hosts by look">

@@ -34,7 +34,7 @@ export interface Layout {
 export const LABEL = 20;
 const SECTION_GAP = 16;
 const SHELF_GAP = 10;
-const LABEL_WIDTH = 104;
+const LABEL_WIDTH = 118;
 const PITCHES = [26, 24, 22, 20, 18, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4];
 const ROW_CHOICES = [4, 5, 6, 8, 10, 12, 15, 18, 22, 26, 32, 40, 50, 64, 80];
 
