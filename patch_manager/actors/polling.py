@@ -16,9 +16,14 @@ import trio
 
 from patch_manager.actors.agent.client import AgentClient
 from patch_manager.actors.agent.failures import AgentFailure, reason
+from patch_manager.actors.agent.models import AgentHealth
 from patch_manager.actors.health_rules import NOT_THE_HOSTS_FAULT
 from patch_manager.actors.messages import PollFailure, PollKind, PollOutcome
+from patch_manager.domain.health import FailureKind
 from patch_manager.domain.hosts import HostRecord
+
+SILENCE_SECONDS = 20.0
+SECOND_QUESTION_SECONDS = 20.0
 
 Connecting = Callable[[], AbstractAsyncContextManager[None]]
 
@@ -91,7 +96,7 @@ async def read_host(agent: AgentClient, kind: PollKind) -> PollOutcome:
     What fails after health says so in words and does not hide what was read.
     """
     try:
-        health = await agent.health()
+        health = await _health(agent)
     except AgentFailure as failure:
         return PollOutcome(failure=PollFailure(failure.kind, reason(failure), failure.retry_after))
     if kind is PollKind.HEALTH:
@@ -107,6 +112,42 @@ async def read_host(agent: AgentClient, kind: PollKind) -> PollOutcome:
         except AgentFailure as failure:
             trouble = _after_health(failure, "patches")
     return PollOutcome(health, info, patches, trouble)
+
+
+async def _health(agent: AgentClient) -> AgentHealth:
+    """Health, which may take minutes while the agent refreshes its package cache (AGENT_API "Endpoints").
+
+    An agent that works on it still tells its system information at once. So silence is told from slowness by asking
+    for that on a second connection: operators learn of a hanging agent in well under a minute, not after five.
+    """
+    result: AgentHealth | AgentFailure | None = None
+    async with trio.open_nursery() as nursery:
+
+        async def ask_again() -> None:
+            nonlocal result
+            await trio.sleep(SILENCE_SECONDS)
+            with trio.move_on_after(SECOND_QUESTION_SECONDS) as waiting:
+                try:
+                    await agent.system_info()
+                except AgentFailure as failure:
+                    result = failure
+            if waiting.cancelled_caught:
+                seconds = SILENCE_SECONDS + SECOND_QUESTION_SECONDS
+                detail = f"connected, but silent for {seconds:.0f} s, also to a second question"
+                result = AgentFailure(FailureKind.TIMED_OUT, detail)
+            if result is not None:
+                nursery.cancel_scope.cancel()
+
+        nursery.start_soon(ask_again)
+        try:
+            result = await agent.health()
+        except AgentFailure as failure:
+            result = failure
+        nursery.cancel_scope.cancel()
+    if isinstance(result, AgentFailure):
+        raise result
+    assert result is not None  # noqa: S101 - cancelled from outside leaves by Cancelled
+    return result
 
 
 def _after_health(failure: AgentFailure, what: str) -> PollFailure:
