@@ -18,23 +18,14 @@ import { RunStep } from "@/modules/deploy/RunStep";
 import { choose, filterFrom, filterInto, isFiltered, NO_FILTER } from "@/modules/fleet/filters";
 import { fromFragment, toFragment, useSelectedIds, useSelection } from "@/modules/fleet/selection";
 import { useFleet, useFleetLoaded, useTotals } from "@/modules/fleet/store";
-import { AddHost } from "@/modules/hosts/AddHost";
-import { NoHosts } from "@/modules/hosts/NoHosts";
+import { EmptyFleet } from "@/modules/hosts/EmptyFleet";
 import { useTitle } from "@/modules/shell/title";
 
 export default function Deploy() {
   useTitle("Deploy");
   const totals = useTotals();
-  const [adding, setAdding] = useState(false);
   const ready = useHostsFromLink();
-  if (totals?.hosts === 0) {
-    return (
-      <>
-        <NoHosts onAdd={() => setAdding(true)} />
-        {adding && <AddHost onClose={() => setAdding(false)} />}
-      </>
-    );
-  }
+  if (totals?.hosts === 0) return <EmptyFleet />;
   return ready ? <Steps /> : <div className="page" aria-busy="true" />;
 }
 

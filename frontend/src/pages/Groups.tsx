@@ -20,7 +20,7 @@ export default function Groups() {
   const admin = useIsAdmin();
   const query = useGroupsQuery();
   const [making, setMaking] = useState(false);
-  const group = query.data?.items.find((each) => each.id === id);
+  const group = query.data?.find((each) => each.id === id);
   useTitle(id === undefined ? "Groups" : (group?.name ?? "Group"), id === undefined ? undefined : ABOVE);
   if (query.isError)
     return <Failure error={query.error} doing="read the groups" retry={() => void query.refetch()} />;
@@ -52,7 +52,7 @@ export default function Groups() {
     );
   }
   const form = making && <GroupForm group={null} onClose={() => setMaking(false)} />;
-  if (query.data.items.length === 0) {
+  if (query.data.length === 0) {
     return (
       <>
         <Empty
@@ -71,7 +71,7 @@ export default function Groups() {
   return (
     <div className="page full">
       <div className={page.toolbar}>
-        <span>{plural(query.data.total, "group")}</span>
+        <span>{plural(query.data.length, "group")}</span>
         <div className={page.spacer} />
         {admin && (
           <Button
@@ -84,7 +84,7 @@ export default function Groups() {
         )}
       </div>
       <div className="fill">
-        <GroupList groups={query.data.items} />
+        <GroupList groups={query.data} />
       </div>
       {form}
     </div>

@@ -2,7 +2,7 @@
 
 import { Button, Menu, Skeleton } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useLocation, useNavigate, useSearchParams } from "react-router";
 import { useGroups } from "@/api/queries";
 import { Chip } from "@/components/Chip";
@@ -13,17 +13,17 @@ import { count, plural } from "@/lib/words";
 import { filterFrom, filterInto, type HostFilter, isFiltered } from "@/modules/fleet/filters";
 import { fromFragment, toFragment, useSelectedIds, useSelection } from "@/modules/fleet/selection";
 import { useFleet, useFleetLoaded, useTotals } from "@/modules/fleet/store";
-import { AddHost } from "@/modules/hosts/AddHost";
 import { useHostActions } from "@/modules/hosts/actions";
 import { ColumnChooser } from "@/modules/hosts/ColumnChooser";
 import { HOST_COLUMNS, usualColumns } from "@/modules/hosts/columns";
+import { EmptyFleet } from "@/modules/hosts/EmptyFleet";
 import { FilterBar } from "@/modules/hosts/FilterBar";
-import { NoHosts } from "@/modules/hosts/NoHosts";
 import { RemoveHosts } from "@/modules/hosts/RemoveHosts";
 import { useHostList } from "@/modules/hosts/useHostList";
 import { useTableKeys } from "@/modules/hosts/useTableKeys";
 import { useTitle } from "@/modules/shell/title";
 
+const AddHost = lazy(() => import("@/modules/hosts/AddHost"));
 const WIDE = "(min-width: 1600px)";
 
 export default function Hosts() {
@@ -75,14 +75,7 @@ export default function Hosts() {
   };
   const keys = useTableKeys({ rows: list.rows, selection, onOpen: (id) => void navigate(`/hosts/${id}`) });
 
-  if (totals?.hosts === 0) {
-    return (
-      <>
-        <NoHosts onAdd={() => setAdding(true)} />
-        {adding && <AddHost onClose={() => setAdding(false)} />}
-      </>
-    );
-  }
+  if (totals?.hosts === 0) return <EmptyFleet />;
   const shownOf = `${count(list.rows.length)} of ${plural(totals?.hosts ?? 0, "host")}`;
   return (
     <div className="page full">
@@ -133,7 +126,7 @@ export default function Hosts() {
       ) : (
         <Skeleton className="fill" />
       )}
-      {adding && <AddHost onClose={() => setAdding(false)} />}
+      <Suspense>{adding && <AddHost onClose={() => setAdding(false)} />}</Suspense>
       {removing && (
         <RemoveHosts
           ids={[...selected].filter((id) => fleet.row(id) !== undefined)}

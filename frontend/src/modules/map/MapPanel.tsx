@@ -3,7 +3,7 @@
 import { Button, SegmentedControl, Skeleton } from "@mantine/core";
 import { useMemo } from "react";
 import { useNavigate } from "react-router";
-import { useGroups } from "@/api/queries";
+import { useGroups, useGroupsQuery } from "@/api/queries";
 import page from "@/components/page.module.css";
 import { useKeys } from "@/lib/keyboard";
 import { useChoice } from "@/lib/url";
@@ -37,6 +37,8 @@ export function MapPanel() {
   const loaded = useFleetLoaded();
   const version = useFleetVersion();
   const groups = useGroups();
+  // Drawn before the groups' names are there, everything would move a moment later.
+  const ready = !useGroupsQuery().isPending && loaded;
   const navigate = useNavigate();
   const selection = useSelection();
   const selected = useSelectedIds();
@@ -106,7 +108,7 @@ export function MapPanel() {
           );
         })}
       </div>
-      {!loaded ? (
+      {!ready ? (
         <Skeleton className={classes.skeleton} />
       ) : view === "map" ? (
         <FleetMap
