@@ -48,20 +48,24 @@ def _first_cause(group: BaseException) -> BaseException:
 
 def _is_expected(error: BaseException) -> bool:
     """Errors whose text tells a person what to do; anything else is a bug and keeps its traceback."""
+    if isinstance(error, ConfigError | OSError):
+        return True  # told without importing the whole program
     from patch_manager.auth.accounts import AccountError
     from patch_manager.pki.files import FileModeError
     from patch_manager.pki.model import AuthorityError, CertificateRefused
     from patch_manager.pki.vault import VaultError
     from patch_manager.storage.errors import StorageError
+    from patch_manager.supervisor.leading import AnotherManagerLeads
 
-    expected = (ConfigError, StorageError, AccountError, AuthorityError, CertificateRefused, FileModeError, VaultError)
-    return isinstance(error, (*expected, OSError))
+    expected = (StorageError, AccountError, AuthorityError, CertificateRefused, FileModeError, VaultError)
+    return isinstance(error, (*expected, AnotherManagerLeads))
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    settings = load_settings(arguments.config)
     from patch_manager.serve import run_server
 
-    return run_server(load_settings(arguments.config))
+    return run_server(settings)
 
 
 def _demo(arguments: argparse.Namespace) -> int:

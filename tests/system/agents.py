@@ -52,15 +52,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer; ``cut``: the connection is closed instead."""
+    """An answer; ``cut``: the connection is closed instead; ``held``: it stays open without one."""
 
     status: int
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
     cut: bool = False
+    held: bool = False
 
 
 CUT = Reply(0, cut=True)
+HELD = Reply(0, held=True)
 
 
 class Bucket:
@@ -250,7 +252,9 @@ class Agent:
             if self.temper and self.only in ("", request.path):
                 self._misbehave(tls)
             reply = self.answer(request)
-            if reply.cut:
+            if reply.held:
+                self.stopped.wait()
+            if reply.cut or reply.held:
                 raise EOFError
             self._send(tls, reply)
 
@@ -360,6 +364,8 @@ class Agent:
             self.host.forget_jobs()
         if script == "cut_after":
             return CUT
+        if script == "no_answer":
+            return HELD
         return _good(202, {"job_id": job.id, "status": "pending", "operation": "patch_apply", "exclusive_mode": True})
 
 

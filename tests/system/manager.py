@@ -59,6 +59,7 @@ class Manager:
     agent_port: int
     environment: dict[str, str] = field(default_factory=dict)
     database_url: str | None = None
+    name: str = "patch manager"
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
     _codes: dict[str, int] = field(default_factory=dict)
@@ -75,12 +76,16 @@ class Manager:
 
     @property
     def config(self) -> Path:
-        return self.home / "patch manager.toml"
+        return self.home / f"{self.name}.toml"
+
+    @property
+    def log_file(self) -> Path:
+        return self.home / f"{self.name}.log"
 
     @property
     def log(self) -> str:
         """What the server wrote so far."""
-        return (self.home / "log").read_text(errors="replace")
+        return self.log_file.read_text(errors="replace")
 
     def _environment(self) -> dict[str, str]:
         polling = {"PATCH_MANAGER_POLLING__HEALTH_SECONDS": "2", "PATCH_MANAGER_POLLING__PATCHES_SECONDS": "4"}
@@ -139,7 +144,7 @@ class Manager:
 
     def launch(self) -> None:
         """Start the server; does not wait for it."""
-        with (self.home / "log").open("ab") as log:
+        with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [COMMAND, "serve", "--config", self.config], env=self._environment(), stdout=log, stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -209,9 +214,13 @@ class Manager:
         roots = next(iter((self.home / "bundles").glob("*/ca.pem")))
         return ssl.create_default_context(cafile=str(roots))
 
+    def client(self) -> httpx.Client:
+        """Not signed in."""
+        return httpx.Client(verify=self.tls(), base_url=f"{self.url}/api/v1", timeout=30)
+
     def sign_in(self, username: str = "alice") -> Api:
         """A session of a user made by ``create_admin``. A TOTP code works once: waits for the next when need be."""
-        http = httpx.Client(verify=self.tls(), base_url=f"{self.url}/api/v1", timeout=30)
+        http = self.client()
         clock = pyotp.TOTP(self._secret)
         while (step := int(time.time() // 30)) <= self._codes.get(username, 0):
             time.sleep(0.2)
@@ -343,6 +352,12 @@ class Fleet:
         )
         self.agents.append(agent)
         return agent.__enter__()
+
+    def take(self, manager: Manager, api: Api) -> None:
+        """Go on with another manager of the same installation."""
+        if self._api is not None:
+            self._api.http.close()
+        self.manager, self._api = manager, api
 
     def close(self) -> None:
         """End all agents and the manager."""
