@@ -18,7 +18,7 @@ import page from "@/components/page.module.css";
 import { useToasts } from "@/components/toasts";
 import { useHeldOrder } from "@/lib/heldOrder";
 import { useParam } from "@/lib/url";
-import { plural, sentence, spaced } from "@/lib/words";
+import { naturally, plural, sentence, spaced } from "@/lib/words";
 import { JOB_TONES } from "@/modules/fleet/words";
 import { Causes } from "@/modules/jobs/Causes";
 import { JobDrawer } from "@/modules/jobs/JobDrawer";
@@ -189,7 +189,7 @@ function HostJobs({ deployment }: { deployment: DeploymentRow }) {
         .sort(
           (a, b) =>
             (RANK.get(a.state) ?? 0) - (RANK.get(b.state) ?? 0) ||
-            a.host_name.localeCompare(b.host_name, "en", { numeric: true }),
+            naturally.compare(a.host_name, b.host_name),
         ),
     [query.data, state],
   );

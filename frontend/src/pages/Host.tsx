@@ -13,7 +13,7 @@ import { Icon } from "@/components/Icon";
 import { Mark } from "@/components/Mark";
 import { Empty, Failure, Notice } from "@/components/Notice";
 import { useNow } from "@/lib/clock";
-import { relative } from "@/lib/time";
+import { untilWords } from "@/lib/time";
 import { useChoice } from "@/lib/url";
 import { count, sentence } from "@/lib/words";
 import { toFragment } from "@/modules/fleet/selection";
@@ -102,7 +102,7 @@ function Now({ row }: { row: HostRow }) {
   const waits = row.next_poll_at !== null && ["idle", "backing_off", "starting"].includes(row.actor_state);
   const what = row.actor_state === "backing_off" ? "next try" : "next poll";
   if (!waits || row.next_poll_at === null) return sentence(row.activity);
-  const when = Date.parse(row.next_poll_at) <= now ? "due now" : relative(row.next_poll_at, now);
+  const when = untilWords(row.next_poll_at, now);
   return `${sentence(row.activity)}, ${what} ${when}`;
 }
 

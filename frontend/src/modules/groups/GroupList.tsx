@@ -5,7 +5,7 @@ import type { Group } from "@/api/types";
 import { SeverityBar } from "@/components/Bars";
 import { type Column, DataTable } from "@/components/DataTable";
 import { Mark, type Tone } from "@/components/Mark";
-import { count } from "@/lib/words";
+import { count, naturally } from "@/lib/words";
 import { useFleet, useFleetVersion } from "@/modules/fleet/store";
 import { emptySummary, type GroupSummary, summarise } from "@/modules/groups/summary";
 
@@ -63,7 +63,7 @@ export function GroupList({ groups }: { groups: readonly Group[] }) {
   const rows = useMemo(() => {
     const summaries = summarise(fleet.rows.values());
     const found: Row[] = [...groups]
-      .sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }))
+      .sort((a, b) => naturally.compare(a.name, b.name))
       .map((group) => ({ ...group, summary: summaries.get(group.id) ?? emptySummary() }));
     const none = summaries.get("none");
     if (none !== undefined) {

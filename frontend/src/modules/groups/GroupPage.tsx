@@ -116,7 +116,10 @@ function AddMembers({ group, onClose }: { group: Group; onClose: () => void }) {
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const filter = useMemo<HostFilter>(() => ({ ...NO_FILTER, q: text }), [text]);
   const list = useHostList({ filter });
-  const rows = list.rows.filter((row) => fleet.row(row.id)?.group_ids.includes(group.id) === false);
+  const rows = useMemo(
+    () => list.rows.filter((row) => fleet.row(row.id)?.group_ids.includes(group.id) === false),
+    [list.rows, fleet, group.id],
+  );
   const toggle = (row: { id: string }) =>
     setChosen((before) => {
       const after = new Set(before);

@@ -5,7 +5,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { useApi } from "@/api/context";
 import { keys } from "@/api/keys";
-import type { HealthChange } from "@/api/types";
+import type { HealthChange, Page } from "@/api/types";
 import { Failure } from "@/components/Notice";
 import { useNow } from "@/lib/clock";
 import { exact, span } from "@/lib/time";
@@ -18,9 +18,9 @@ export function HealthStrip({ id }: { id: string }) {
   const query = useQuery({
     queryKey: keys.history(id),
     queryFn: ({ signal }) =>
-      api.all<HealthChange>(`hosts/${id}/health-history?days=${STRIP_DAYS}`, { signal }),
+      api.get<Page<HealthChange>>(`hosts/${id}/health-history?days=${STRIP_DAYS}`, { signal }),
   });
-  const strip = useMemo(() => segments(query.data ?? [], now), [query.data, now]);
+  const strip = useMemo(() => segments(query.data?.items ?? [], now), [query.data, now]);
   if (query.isError) {
     return <Failure error={query.error} doing="read the health history" retry={() => void query.refetch()} />;
   }

@@ -7,7 +7,7 @@ import { SeverityBar } from "@/components/Bars";
 import type { Column } from "@/components/DataTable";
 import { Mark } from "@/components/Mark";
 import { useNow } from "@/lib/clock";
-import { ageDays, relative } from "@/lib/time";
+import { ageDays, untilWords } from "@/lib/time";
 import { count, plural, sentence, spaced } from "@/lib/words";
 import { osOf } from "@/modules/fleet/filters";
 import { useHost } from "@/modules/fleet/store";
@@ -55,8 +55,11 @@ function oldest(row: HostRow) {
 
 function NextTry({ row }: { row: HostRow }) {
   const now = useNow();
-  const due = row.next_poll_at === null || Date.parse(row.next_poll_at) <= now;
-  return <span title={row.activity}>Next try {due ? "due now" : relative(row.next_poll_at ?? "", now)}</span>;
+  return (
+    <span title={row.activity}>
+      Next try {row.next_poll_at === null ? "soon" : untilWords(row.next_poll_at, now)}
+    </span>
+  );
 }
 
 function activity(row: HostRow) {
