@@ -23,6 +23,7 @@ from patch_manager.actors.messages import (
     PollKind,
     PollOutcome,
     PollWaiting,
+    ReadPackages,
     RecordChanged,
     RefreshNow,
     Retire,
@@ -31,7 +32,6 @@ from patch_manager.actors.messages import (
 from patch_manager.actors.reading import digest_of, facts_with, health_of, reboot_mark, with_patches
 from patch_manager.actors.schedule import Cadence, Slots
 from patch_manager.actors.state import (
-    OVERDUE_AFTER,
     AnswerRefresh,
     CancelPoll,
     CoreCommand,
@@ -42,6 +42,7 @@ from patch_manager.actors.state import (
     Publish,
     StartJob,
     StartPoll,
+    StartReading,
     Store,
 )
 from patch_manager.domain.health import FailureKind, Health
@@ -89,11 +90,7 @@ def handle(state: HostState, event: Message | None, now: Now) -> Step:
         case PollWaiting():
             if state.poll is None or state.poll.number != event.number:
                 return state, ()
-            # An answer is overdue from when it could have come.
-            poll = replace(state.poll, started=now.clock)
-            return replace(state, poll=poll, overdue=False, waiting=event.waiting), (
-                (Publish(),) if state.announced else ()
-            )
+            return replace(state, waiting=event.waiting), ((Publish(),) if state.announced else ())
         case RefreshNow():
             return _refresh(state, now)
         case RecordChanged():
@@ -108,6 +105,8 @@ def handle(state: HostState, event: Message | None, now: Now) -> Step:
             if state.job_running:
                 return state, ()
             return replace(state, job_running=True), (StartJob(event.due), Publish())
+        case ReadPackages():
+            return state, (StartReading(event.reply),)
         case JobReported():
             return replace(state, job=event.job), (Publish(),)
         case JobEnded():
@@ -127,9 +126,9 @@ def handle(state: HostState, event: Message | None, now: Now) -> Step:
 
 def _due(state: HostState, now: Now) -> Step:
     if state.poll is not None:
-        if now.clock < state.deadline:
+        if state.announced or now.clock < state.deadline:
             return state, ()
-        return _overdue(state, now) if state.announced else (replace(state, announced=True), (Publish(),))
+        return replace(state, announced=True), (Publish(),)
     if now.clock < state.deadline - _SAME_MOMENT:
         return state, ()
     if state.job is not None and state.job.state == _REBOOTING:
@@ -140,25 +139,12 @@ def _due(state: HostState, now: Now) -> Step:
     return _start(state, PollKind.FULL if full else PollKind.HEALTH, now)
 
 
-def _overdue(state: HostState, now: Now) -> Step:
-    before = state.status
-    state = replace(state, overdue=True)
-    if state.waiting or before.failures or before.health not in (Health.UNKNOWN, Health.HEALTHY):
-        return state, ()
-    reason = (
-        f"no answer for {OVERDUE_AFTER:.0f} s, still waiting: the agent refreshes its package cache, which may take "
-        "minutes, or it hangs and will time out"
-    )
-    status = _with_health(before, Health.DEGRADED, reason, now)
-    return replace(state, status=status), _told(before, status)
-
-
 def _start(state: HostState, kind: PollKind, now: Now, *, operator: bool = False) -> Step:
     number = state.polls + 1
     poll = Poll(number, kind, operator, state.status.failures > 0, now.clock)
     first_contact = state.status.health is Health.UNKNOWN
     announced = operator or first_contact
-    begun = replace(state, poll=poll, polls=number, announced=announced, overdue=False, waiting=False, hold="")
+    begun = replace(state, poll=poll, polls=number, announced=announced, waiting=False, hold="")
     return begun, ((StartPoll(poll), Publish()) if announced else (StartPoll(poll),))
 
 
@@ -192,7 +178,7 @@ def _stored(state: HostState, event: PatchesStored) -> Step:
 
 
 def _ended(state: HostState, poll: Poll, outcome: PollOutcome, now: Now) -> Step:
-    state = replace(state, poll=None, waiting=False, announced=False, overdue=False, hold="")
+    state = replace(state, poll=None, waiting=False, announced=False, hold="")
     if outcome.health is None:
         failure = outcome.failure or PollFailure(FailureKind.UNREADABLE, "the poll ended without an answer")
         state, commands = _not_answered(state, poll, failure, now)

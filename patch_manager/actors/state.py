@@ -8,7 +8,8 @@ from math import inf
 from typing import Final
 
 from patch_manager.actors import health_rules
-from patch_manager.actors.messages import PollKind
+from patch_manager.actors.agent.models import PackageList
+from patch_manager.actors.messages import PollFailure, PollKind, Reply
 from patch_manager.actors.schedule import Slots
 from patch_manager.domain.health import ActorState
 from patch_manager.domain.host_status import HealthChange, HostStatus
@@ -18,10 +19,6 @@ from patch_manager.domain.patches import Patch
 
 ANNOUNCE_AFTER: Final = 1.0
 """Seconds after which a scheduled poll still in flight is shown; quick ones would only make the picture flicker."""
-
-OVERDUE_AFTER: Final = 45.0
-"""Seconds without an answer after which a host is no longer shown as well. It may take 300 s to refresh its cache, or
-hang: operators see that an answer is missing long before the time-out tells which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,6 @@ class HostState:
     poll: Poll | None = None
     polls: int = 0
     announced: bool = False
-    overdue: bool = False
     waiting: bool = False
     hold: str = ""
     trouble: str = ""
@@ -66,12 +62,10 @@ class HostState:
 
     @property
     def deadline(self) -> float:
-        """When something is due on Trio's clock; infinite while a poll is in flight of which all is said."""
+        """When something is due on Trio's clock; infinite while a poll that everybody sees is in flight."""
         if self.poll is None:
             return min(self.next_poll, self.next_full)
-        if self.overdue:
-            return inf
-        return self.poll.started + (OVERDUE_AFTER if self.announced else ANNOUNCE_AFTER)
+        return inf if self.announced else self.poll.started + ANNOUNCE_AFTER
 
 
 # Commands of the core to its shell
@@ -122,7 +116,14 @@ class StartJob:
     due: DueJob
 
 
-CoreCommand = StartPoll | CancelPoll | NewAgent | Publish | Store | AnswerRefresh | StartJob
+@dataclass(frozen=True, slots=True)
+class StartReading:
+    """Read the packages in a child, which answers by itself: nothing of the state changes."""
+
+    reply: Reply[PackageList | PollFailure]
+
+
+CoreCommand = StartPoll | CancelPoll | NewAgent | Publish | Store | AnswerRefresh | StartJob | StartReading
 
 
 def snapshot_of(state: HostState, now: Now) -> HostSnapshot:

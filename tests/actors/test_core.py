@@ -23,7 +23,6 @@ from patch_manager.actors.messages import (
     PollFailure,
     PollKind,
     PollOutcome,
-    PollWaiting,
     RecordChanged,
     RefreshNow,
     Reply,
@@ -313,35 +312,7 @@ def test_a_quick_scheduled_poll_is_not_shown_and_a_slow_one_is() -> None:
     assert script.shown().actor_state is ActorState.IDLE
     assert script.wait() == (Publish(),)
     assert script.shown().actor_state is ActorState.POLLING
-
-
-def test_a_host_whose_answer_is_overdue_is_yellow_and_says_so_until_it_answers() -> None:
-    script = Script(StoredHost(record(), POLLED))
-    script.wait()
-    script.wait()
-    assert script.shown().health is Health.HEALTHY
-    began = script.clock
-    script.wait()
-    assert 40 <= script.clock - began <= 50
-    assert script.shown().health is Health.DEGRADED
-    assert "no answer for 45 s" in script.shown().health_reason
     assert script.state.deadline == inf
-    script.poll(FULL)
-    assert script.shown().health is Health.HEALTHY
-
-
-def test_a_poll_that_waits_for_its_turn_says_nothing_of_its_host() -> None:
-    script = Script(StoredHost(record(), POLLED))
-    script.wait()
-    assert script.state.poll is not None
-    script.tell(PollWaiting(script.state.poll.number, True))
-    script.wait()
-    script.wait()
-    assert script.shown().health is Health.HEALTHY
-    assert script.shown().actor_state is ActorState.WAITING
-    script.tell(PollWaiting(script.state.poll.number, False))
-    script.wait()
-    assert script.shown().health is Health.DEGRADED
 
 
 def test_a_poll_that_changed_nothing_stores_nothing_but_when_the_host_was_seen() -> None:
