@@ -572,6 +572,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/hosts/{host_id}/packages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All packages of a host, asked of its agent now; nothing is kept. 503 says why they could not be read
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["hosts_list_packages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/hosts/{host_id}/patches": {
         parameters: {
             query?: never;
@@ -603,7 +623,7 @@ export interface paths {
         put?: never;
         /**
          * Read a host's agent now, before all scheduled polls
-         * @description 200 with the row once the answer (or its absence) is stored; 202 when the agent needs longer than 30 seconds: the
+         * @description 200 with the row once the answer (or its absence) is stored; 202 when the agent needs longer than 4 seconds: the
          *     refresh goes on and shows up live. 503 when the host's actor is busy, 409 when it is quarantined. For operators and admins, on the hosts they may see.
          */
         post: operations["hosts_refresh_host"];
@@ -1861,6 +1881,58 @@ export interface components {
             to_version: string | null;
         };
         /**
+         * PackageQuery
+         * @description Which packages of a host.
+         */
+        PackageQuery: {
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Cursor
+             * @description next_cursor of the page before
+             * @default null
+             */
+            cursor: string | null;
+            /**
+             * Sort
+             * @default name
+             */
+            sort: string;
+            /**
+             * Upgradable
+             * @description true: only those with a newer version
+             * @default null
+             */
+            upgradable: boolean | null;
+            /**
+             * Search
+             * @description part of a package's name
+             * @default null
+             */
+            search: string | null;
+        };
+        /**
+         * PackageRow
+         * @description A package as the agent lists it; ``status`` in the agent's word, lower case.
+         */
+        PackageRow: {
+            /** Name */
+            name: string;
+            /** Version */
+            version: string | null;
+            /** Status */
+            status: string | null;
+            /** Upgradable */
+            upgradable: boolean;
+            /** Latest Version */
+            latest_version: string | null;
+            /** Description */
+            description: string;
+        };
+        /**
          * PageQuery
          * @description Which page of a list.
          */
@@ -1953,6 +2025,18 @@ export interface components {
         Page_JobOut_: {
             /** Items */
             items: components["schemas"]["JobOut"][];
+            /**
+             * Next Cursor
+             * @default null
+             */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+        };
+        /** Page[PackageRow] */
+        Page_PackageRow_: {
+            /** Items */
+            items: components["schemas"]["PackageRow"][];
             /**
              * Next Cursor
              * @default null
@@ -3531,6 +3615,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_JobOut_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    hosts_list_packages: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                sort?: string;
+                upgradable?: boolean | null;
+                search?: string | null;
+            };
+            header?: never;
+            path: {
+                host_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PackageRow_"];
                 };
             };
             /** @description A problem document (RFC 9457) */
