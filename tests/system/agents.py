@@ -189,7 +189,7 @@ class Agent:
             self._spawn(self._serve, raw, number)
 
     def context(self) -> ssl.SSLContext:
-        """TLS 1.3 only, client certificate of the manager's CA required."""
+        """TLS 1.3 only, client certificate of the manager's CA required, by the letter and not on its CRL."""
         certificate, key = self.certificate or (self.bundle / "server.pem", self.bundle / "server.key.pem")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_3
@@ -197,6 +197,8 @@ class Agent:
             context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(certificate, key)
         context.load_verify_locations(self.bundle / "ca.pem")
+        context.load_verify_locations(self.bundle / "crl.pem")
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF | ssl.VERIFY_X509_STRICT
         context.verify_mode = ssl.CERT_REQUIRED
         return context
 

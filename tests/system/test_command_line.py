@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -86,6 +85,7 @@ def test_the_environment_overrides_the_file_and_tls_verifies_by_name_and_by_addr
 
 def test_users_are_refused_in_one_line_when_they_exist_or_their_password_is_weak(manager: Manager) -> None:
     manager.create_admin()
+    assert len(manager.secret) >= 32
     again = manager.run("admin", "create", "--username", "alice", "--password-file", manager.home / "password")
     (manager.home / "weak").write_text("123")
     weak = manager.run("admin", "create", "--username", "bob", "--password-file", manager.home / "weak")
@@ -97,40 +97,30 @@ def test_users_are_refused_in_one_line_when_they_exist_or_their_password_is_weak
         assert line.startswith("patch-manager: ")
 
 
-TAMPERINGS = {
-    "edited": "UPDATE audit_log SET body = replace(body, 'certificate.issued', 'certificate.issuee') WHERE seq = 2",
-    "deleted": "DELETE FROM audit_log WHERE seq = 2",
-    "cut": "DELETE FROM audit_log WHERE seq = (SELECT max(seq) FROM audit_log)",
-}
+EDIT = "UPDATE audit_log SET body = replace(body, '{}', '{}') WHERE seq = 2"
+CUT = "DELETE FROM audit_log WHERE seq = (SELECT max(seq) FROM audit_log)"
 
 
-@pytest.mark.parametrize("kind", TAMPERINGS)
-def test_a_log_that_was_tampered_with_fails_verification(manager: Manager, kind: str) -> None:
-    for last in (1, 2, 3):
-        manager.issue(f"127.75.0.{last}")
-    assert manager.run("audit", "verify").returncode == 0
-    trio.run(_as_superuser, manager.home / "data dir", TAMPERINGS[kind])
-    done = manager.run("audit", "verify")
-    assert done.returncode == 1, done
-    assert "TAMPERED" in done.stdout
+def test_a_log_that_was_tampered_with_fails_verification(manager: Manager) -> None:
+    manager.prepare(["127.75.0.1", "127.75.0.2", "127.75.0.3"])
+
+    def verified() -> int:
+        return manager.run("audit", "verify").returncode
+
+    async def tamper() -> None:
+        async with embedded_postgres(manager.home / "data dir") as server:
+            superuser = replace(server.superuser, database=server.app.database)
+            assert await trio.to_thread.run_sync(verified) == 0
+            await run_once(superuser, _change, EDIT.format("certificate.issued", "certificate.issuee"))
+            assert await trio.to_thread.run_sync(verified) == 1
+            await run_once(superuser, _change, EDIT.format("certificate.issuee", "certificate.issued"))
+            assert await trio.to_thread.run_sync(verified) == 0
+            await run_once(superuser, _change, CUT)
+            assert await trio.to_thread.run_sync(verified) == 1
+
+    trio.run(tamper)
 
 
-async def _as_superuser(data_dir: Path, statement: str) -> None:
-    async def tamper(connection: Connection) -> str:
-        await connection.execute("SET session_replication_role = replica")
-        return await connection.execute(statement)
-
-    async with embedded_postgres(data_dir) as server:
-        done = await run_once(replace(server.superuser, database=server.app.database), tamper)
-        assert done.split()[-1] == "1", done
-
-
-def test_admin_create_prints_what_an_authenticator_needs(manager: Manager) -> None:
-    password = manager.home / "password"
-    password.write_text("correct horse battery staple\n")
-    told = json.loads(
-        manager.cli("admin", "create", "--username", "eve", "--password-file", password, "--role", "operator",
-                    "--totp-secret", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
-    )  # fmt: skip
-    assert told["otpauth_uri"].startswith("otpauth://totp/")
-    assert "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP" in told["otpauth_uri"]
+async def _change(connection: Connection, statement: str) -> None:
+    await connection.execute("SET session_replication_role = replica")
+    assert (await connection.execute(statement)).endswith(" 1")

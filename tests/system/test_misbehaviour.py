@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from types import EllipsisType
 
 import pytest
 
 from tests.system.agents import Agent
-from tests.system.forging import forge, own_root, stranger
+from tests.system.forging import Signer, forge, own_root, stranger
 from tests.system.manager import Fleet, eventually, running_fleet
 
 INTERVAL = 2.0
@@ -58,10 +58,11 @@ def certificates(fleet: Fleet, directory: Path) -> dict[str, Agent]:
     """Agents whose certificates are wrong, each in its own way."""
     root, day = own_root(fleet.manager.home / "data dir"), timedelta(days=1)
 
-    def shown(name: str, *certificate: Any, **options: Any) -> Agent:
-        address = fleet.upcoming()
-        files = forge(directory / name, *(address if part is ... else part for part in certificate), **options)
-        return fleet.agent(certificate=files)
+    def shown(name: str, shown_address: str | EllipsisType | None, signer: Signer, **options: timedelta) -> Agent:
+        address = fleet.upcoming() if isinstance(shown_address, EllipsisType) else shown_address
+        return fleet.agent(
+            certificate=forge(directory / name, address, signer, starts_in=options.get("starts_in", -day))
+        )
 
     return {
         "foreign": shown("foreign", ..., stranger()),

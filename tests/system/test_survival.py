@@ -7,8 +7,9 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -28,6 +29,39 @@ def own(tmp_path: Path) -> Iterator[Fleet]:
         yield running
 
 
+@dataclass
+class Killed:
+    """A manager that was killed in mid-work and started again; ``unheard``: its apply arrived, the answer never did."""
+
+    fleet: Fleet
+    seconds: float
+    working: Agent
+    unheard: Agent
+    hosts: dict[str, str]
+    jobs: dict[str, str]
+    before: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
+    """Killed once for all tests here: evidence is looked for 45 s after an intent, beside the other tests."""
+    with running_fleet(tmp_path_factory.mktemp("killed") / "patch manager", 76, bundles=4) as fleet:
+        working, idle, hanging = slow_agent(fleet, 6.0), fleet.agent(), fleet.agent(temper="hang")
+        unheard = fleet.agent(host=Host([Patch("openssl")], job_seconds=1.0), on_apply=["no_answer"])
+        hosts = {agent.address: fleet.api.add(agent) for agent in (idle, hanging, unheard)}
+        for agent in (idle, unheard):
+            fleet.api.wait_health(hosts[agent.address])
+        hosts[working.address], first = in_mid_job(fleet, working)
+        before = fleet.api.host(hosts[working.address])
+        deployment = fleet.api.deploy(hosts[unheard.address])
+        second = str(fleet.api.jobs(deployment)[hosts[unheard.address]]["id"])
+        eventually("the apply arrived", lambda: unheard.host.applied)
+        fleet.manager.kill()
+        seconds = fleet.manager.start()
+        fleet.api.refresh_session()
+        yield Killed(fleet, seconds, working, unheard, hosts, {"working": first, "unheard": second}, before)
+
+
 def slow_agent(fleet: Fleet, seconds: float) -> Agent:
     return fleet.agent(host=Host([Patch("openssl", "critical"), Patch("vim")], job_seconds=seconds))
 
@@ -42,40 +76,17 @@ def in_mid_job(fleet: Fleet, agent: Agent) -> tuple[str, str]:
     return host_id, job_id
 
 
-def test_after_kill_9_every_host_job_and_session_is_there_and_the_job_is_adopted(own: Fleet) -> None:
-    working, hanging, idle = slow_agent(own, 6.0), own.agent(temper="hang"), own.agent()
-    others = [own.api.add(agent) for agent in (hanging, idle)]
-    own.api.wait_health(others[1])
-    host_id, job_id = in_mid_job(own, working)
-    before = own.api.host(host_id)
-    own.manager.kill()
-    seconds = own.manager.start()
-    assert seconds < 3.0, own.manager.log
-    own.api.refresh_session()
-    rows = {row["id"]: row for row in own.api.get("/hosts")["items"]}
-    assert rows.keys() == {host_id, *others}
-    assert rows[host_id]["os_name"] == before["os_name"]
-    assert rows[host_id]["pending_patches"] == 2
-    job = own.api.wait_job(job_id)
+def test_after_kill_9_every_host_job_and_session_is_there_and_the_job_is_adopted(killed: Killed) -> None:
+    assert killed.seconds < 3.0, killed.fleet.manager.log
+    api, host_id = killed.fleet.api, killed.hosts[killed.working.address]
+    rows = {row["id"]: row for row in api.get("/hosts")["items"]}
+    assert rows.keys() == set(killed.hosts.values())
+    for name in ("os_name", "kernel", "agent_version", "pending_patches", "cve_count", "health"):
+        assert rows[host_id][name] == killed.before[name]
+    job = api.wait_job(killed.jobs["working"])
     assert job["state"] == "succeeded", job
-    assert (len(working.applies), len(working.host.applied), len(job["attempts"])) == (1, 1, 1)
-    assert own.manager.run("audit", "verify").returncode == 0
-
-
-def test_killed_between_the_send_and_its_answer_the_job_is_found_again(own: Fleet) -> None:
-    """The apply arrived, its answer never did, and the manager died in the meantime: evidence, not a second apply."""
-    agent = own.agent(host=Host([Patch("openssl")], job_seconds=1.0), on_apply=["no_answer"])
-    host_id = own.api.add(agent)
-    own.api.wait_health(host_id)
-    deployment = own.api.deploy(host_id)
-    eventually("the apply arrived", lambda: agent.host.applied)
-    own.manager.kill()
-    own.manager.start()
-    own.api.refresh_session()
-    ended = own.api.wait_deployment(deployment, 90.0)
-    assert ended["state"] == "succeeded"
-    assert len(agent.applies) == 1
-    assert own.api.jobs(deployment)[host_id]["attempts"][0]["adopted"]
+    assert (len(killed.working.applies), len(killed.working.host.applied), len(job["attempts"])) == (1, 1, 1)
+    assert killed.fleet.manager.run("audit", "verify").returncode == 0
 
 
 def test_a_second_manager_stands_by_and_takes_over_when_the_first_dies(own: Fleet) -> None:
@@ -153,3 +164,11 @@ def test_a_given_postgresql_serves_as_well_and_survives_kill_9(tmp_path: Path) -
 
 async def _create(connection: Connection, role: DatabaseAddress) -> None:
     await connection.execute(f"CREATE DATABASE {role.database} OWNER {role.user}")
+
+
+def test_killed_between_the_send_and_its_answer_the_job_is_found_again(killed: Killed) -> None:
+    """The apply arrived, its answer never did, and the manager died in the meantime: evidence, not a second apply."""
+    job = killed.fleet.api.wait_job(killed.jobs["unheard"], seconds=90.0)
+    assert job["state"] == "succeeded", job
+    assert len(killed.unheard.applies) == 1
+    assert job["attempts"][0]["adopted"]
