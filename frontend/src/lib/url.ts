@@ -1,21 +1,40 @@
-/** One value of the address's query as state; the default leaves no trace there. */
-import { useCallback } from "react";
-import { useSearchParams } from "react-router";
+/** The address's query as state. Changes replace the entry in the history and leave the fragment alone. */
+import { useCallback, useMemo, useRef } from "react";
+import { useLocation, useNavigate } from "react-router";
 
+type Change = (before: URLSearchParams) => URLSearchParams;
+
+/** The query and a function that changes it; `push` makes a step that Back undoes. */
+export function useQueryParams(): [URLSearchParams, (change: Change, push?: boolean) => void] {
+  const { search, hash } = useLocation();
+  const navigate = useNavigate();
+  const params = useMemo(() => new URLSearchParams(search), [search]);
+  const latest = useRef({ search, hash });
+  latest.current = { search, hash };
+  const update = useCallback(
+    (change: Change, push = false) => {
+      const next = change(new URLSearchParams(latest.current.search)).toString();
+      void navigate(
+        { search: next, hash: latest.current.hash },
+        { replace: !push, preventScrollReset: true },
+      );
+    },
+    [navigate],
+  );
+  return [params, update];
+}
+
+/** One value of the query; the default leaves no trace there. */
 export function useParam(name: string, fallback = ""): [string, (value: string) => void] {
-  const [params, setParams] = useSearchParams();
+  const [params, update] = useQueryParams();
   const set = useCallback(
     (value: string) =>
-      setParams(
-        (before) => {
-          const after = new URLSearchParams(before);
-          if (value === fallback || value === "") after.delete(name);
-          else after.set(name, value);
-          return after;
-        },
-        { replace: true, preventScrollReset: true },
-      ),
-    [setParams, name, fallback],
+      update((params) => {
+        if (value === fallback || value === "") params.delete(name);
+        else params.set(name, value);
+        return params;
+      }),
+    [update, name, fallback],
   );
   return [params.get(name) ?? fallback, set];
 }

@@ -2,13 +2,14 @@
 
 import { Button, Menu, Skeleton } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { useLocation, useNavigate, useSearchParams } from "react-router";
+import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
+import { useLocation, useNavigate } from "react-router";
 import { useGroups } from "@/api/queries";
 import { Chip } from "@/components/Chip";
 import { DataTable } from "@/components/DataTable";
 import { Icon } from "@/components/Icon";
 import page from "@/components/page.module.css";
+import { useQueryParams } from "@/lib/url";
 import { count, plural } from "@/lib/words";
 import { filterFrom, filterInto, type HostFilter, isFiltered } from "@/modules/fleet/filters";
 import { fromFragment, toFragment, useSelectedIds, useSelection } from "@/modules/fleet/selection";
@@ -32,7 +33,7 @@ export default function Hosts() {
   const loaded = useFleetLoaded();
   const totals = useTotals();
   const navigate = useNavigate();
-  const [params, setParams] = useSearchParams();
+  const [params, update] = useQueryParams();
   const [adding, setAdding] = useState(false);
   const [removing, setRemoving] = useState(false);
   const selection = useSelection();
@@ -54,20 +55,13 @@ export default function Hosts() {
   const onlySelected = params.get("only") === "selected";
   const list = useHostList({ filter, sort, descending, only: onlySelected ? selected : null });
 
-  const put = useCallback(
-    (name: string, value: string | null) =>
-      setParams(
-        (before) => {
-          const after = new URLSearchParams(before);
-          if (value === null) after.delete(name);
-          else after.set(name, value);
-          return after;
-        },
-        { replace: true },
-      ),
-    [setParams],
-  );
-  const setFilter = (next: HostFilter) => setParams((before) => filterInto(before, next), { replace: true });
+  const put = (name: string, value: string | null) =>
+    update((query) => {
+      if (value === null) query.delete(name);
+      else query.set(name, value);
+      return query;
+    });
+  const setFilter = (next: HostFilter) => update((query) => filterInto(query, next));
   const setSort = (column: string) => put("sort", column === sort && !descending ? `${column}:desc` : column);
   const setColumns = (next: Record<string, boolean>) => {
     const chosen = HOST_COLUMNS.filter(({ id }) => next[id]).map(({ id }) => id);

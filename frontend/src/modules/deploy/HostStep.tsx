@@ -2,11 +2,11 @@
 
 import { Button } from "@mantine/core";
 import { useMemo, useState } from "react";
-import { useSearchParams } from "react-router";
 import { useGroups } from "@/api/queries";
 import { DataTable } from "@/components/DataTable";
 import { Panel } from "@/components/Panel";
 import page from "@/components/page.module.css";
+import { useQueryParams } from "@/lib/url";
 import { count, listed, plural } from "@/lib/words";
 import classes from "@/modules/deploy/Deploy.module.css";
 import { filterFrom, filterInto } from "@/modules/fleet/filters";
@@ -69,7 +69,7 @@ function Summary() {
 }
 
 function Picker() {
-  const [params, setParams] = useSearchParams();
+  const [params, update] = useQueryParams();
   const filter = useMemo(() => filterFrom(params), [params]);
   const selection = useSelection();
   const selected = useSelectedIds();
@@ -77,10 +77,7 @@ function Picker() {
   const keys = useTableKeys({ rows: list.rows, selection, onOpen: (id) => selection.toggle(id) });
   return (
     <div className={classes.body}>
-      <FilterBar
-        filter={filter}
-        onChange={(next) => setParams((before) => filterInto(before, next), { replace: true })}
-      />
+      <FilterBar filter={filter} onChange={(next) => update((query) => filterInto(query, next))} />
       <div className={page.toolbar}>
         <Button
           variant="default"

@@ -104,7 +104,7 @@ export const HOST_COLUMNS: readonly Column<HostRef>[] = [
   {
     id: "oldest",
     title: "Oldest security",
-    width: 122,
+    width: 118,
     sortable: true,
     help: "Age of the oldest pending security patch",
     cell: live(oldest),
@@ -120,7 +120,7 @@ export const HOST_COLUMNS: readonly Column<HostRef>[] = [
   {
     id: "reboot",
     title: "Reboot",
-    width: 86,
+    width: 98,
     sortable: true,
     cell: live((row) =>
       row.reboot_required ? <Mark tone="attention">needed</Mark> : <span className="muted">–</span>,

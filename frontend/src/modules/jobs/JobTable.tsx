@@ -1,12 +1,12 @@
 /** Jobs in a virtual table; a row opens its drawer. */
 import { type ReactNode, useMemo } from "react";
-import { useSearchParams } from "react-router";
 import type { Job } from "@/api/types";
 import { Ago } from "@/components/Ago";
 import { type Column, DataTable } from "@/components/DataTable";
 import { Mark } from "@/components/Mark";
 import { useNow } from "@/lib/clock";
 import { span } from "@/lib/time";
+import { useQueryParams } from "@/lib/url";
 import { spaced } from "@/lib/words";
 import { JOB_TONES } from "@/modules/fleet/words";
 import { errorOf } from "@/modules/jobs/failures";
@@ -78,14 +78,13 @@ interface Props {
 }
 
 export function JobTable({ jobs, hideHost = false, nothing }: Props) {
-  const [, setParams] = useSearchParams();
+  const [, update] = useQueryParams();
   const visible = useMemo(() => ({ host: !hideHost, operation: hideHost, created: hideHost }), [hideHost]);
   const open = (job: Job) =>
-    setParams((before) => {
-      const after = new URLSearchParams(before);
-      after.set("job", job.id);
-      return after;
-    });
+    update((query) => {
+      query.set("job", job.id);
+      return query;
+    }, true);
   return (
     <DataTable label="Jobs" columns={COLUMNS} rows={jobs} visible={visible} onOpen={open} nothing={nothing} />
   );
