@@ -73,6 +73,7 @@ def retry(run: Run) -> Step[None]:
 def dispatch(run: Run) -> Step[None]:
     """One round: read, decide what to send, send it. Ends with a commit, or after a pause with nothing changed."""
     yield from claim()
+    run.first_try = run.now if run.tries == 0 else run.first_try
     patches = yield from read_patches()
     if isinstance(patches, ReadFailed):
         yield from unreachable(run, patches.reason, patches.retry_after)
@@ -169,6 +170,7 @@ def _not_sent(run: Run, event: NotSent) -> Step[None]:
         yield from commit(run, replace(record, state=JobState.QUEUED), f"not sent: {event.reason}")
         return
     yield from commit(run, record, f"not sent: {event.reason}")
+    run.first_try = None  # the agent answered until now: all tries are left
     yield from unreachable(run, event.reason, None)
 
 
@@ -183,7 +185,8 @@ def unreachable(run: Run, reason: str, retry_after: float | None) -> Step[None]:
     if retry_after is not None:
         yield from wait(min(retry_after, 900.0))
         return
-    if run.tries < len(rules.CONNECT_PAUSES):
+    waited = run.now.elapsed(run.first_try) if run.first_try is not None else 0.0
+    if run.tries < len(rules.CONNECT_PAUSES) and waited < rules.UNREACHABLE_LIMIT:
         run.tries += 1
         yield from wait(rules.CONNECT_PAUSES[run.tries - 1])
         return
