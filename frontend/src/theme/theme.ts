@@ -79,7 +79,15 @@ export const theme = createTheme({
         overlayProps: { backgroundOpacity: 0.35 },
       },
     },
-    Menu: { defaultProps: { transitionProps: { duration: 80 }, shadow: "sm", position: "bottom-end" } },
+    Menu: {
+      defaultProps: {
+        transitionProps: { duration: 80 },
+        shadow: "sm",
+        position: "bottom-end",
+        // It would be a child that menus must not have (ARIA 1.2); the first item takes the focus instead.
+        withInitialFocusPlaceholder: false,
+      },
+    },
     Popover: { defaultProps: { transitionProps: { duration: 80 }, shadow: "sm" } },
     Tooltip: { defaultProps: { openDelay: 250, transitionProps: { duration: 80 }, withinPortal: true } },
   },

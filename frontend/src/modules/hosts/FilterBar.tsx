@@ -1,12 +1,11 @@
 /** Search and chips over a host list; every chip says how many hosts it would show. */
 
-import { Button, CloseButton, Select, TextInput } from "@mantine/core";
-import { useEffect, useMemo, useRef } from "react";
+import { Button, Select } from "@mantine/core";
+import { useMemo } from "react";
 import { useGroups } from "@/api/queries";
 import { Chip } from "@/components/Chip";
-import { Icon } from "@/components/Icon";
 import page from "@/components/page.module.css";
-import { useKeys } from "@/lib/keyboard";
+import { SearchField } from "@/components/SearchField";
 import { count, naturally } from "@/lib/words";
 import {
   facets,
@@ -32,21 +31,9 @@ export function FilterBar({ filter, onChange }: Props) {
   const fleet = useFleet();
   const version = useFleetVersion(1_000);
   const groups = useGroups();
-  const search = useRef<HTMLInputElement>(null);
   // `version` stands for the rows, which the store changes in place.
   // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   const counts = useMemo(() => facets(fleet.rows.values(), filter), [fleet, filter, version]);
-  useKeys({
-    "/": (event) => {
-      event.preventDefault();
-      search.current?.focus();
-      search.current?.select();
-    },
-  });
-  useEffect(() => {
-    // The field is uncontrolled, so that typing never waits for 2,500 rows; outside changes are written into it.
-    if (search.current !== null && search.current.value !== filter.q) search.current.value = filter.q;
-  }, [filter.q]);
 
   const groupOptions = [
     ...groups.map((group) => ({
@@ -59,23 +46,11 @@ export function FilterBar({ filter, onChange }: Props) {
   if (filter.os !== null && !counts.os.has(filter.os)) systems.push([filter.os, 0]);
   return (
     <div className={page.toolbar} role="search">
-      <TextInput
-        ref={search}
-        size="xs"
-        w={240}
-        aria-label="Search hosts"
+      <SearchField
+        label="Search hosts"
         placeholder="Name, address, system, reason"
-        leftSection={<Icon name="search" size={14} />}
-        rightSection={
-          filter.q === "" ? (
-            <kbd>/</kbd>
-          ) : (
-            <CloseButton size="sm" aria-label="Clear search" onClick={() => onChange({ ...filter, q: "" })} />
-          )
-        }
-        defaultValue={filter.q}
-        onChange={(event) => onChange({ ...filter, q: event.currentTarget.value })}
-        onKeyDown={(event) => event.key === "Escape" && event.currentTarget.blur()}
+        value={filter.q}
+        onChange={(q) => onChange({ ...filter, q })}
       />
       {HEALTHS.map((health) => (
         <Chip

@@ -1,6 +1,6 @@
 /** Everything installed on one host, asked of its agent when this is opened; nothing of it is kept by the server. */
 
-import { Button, Skeleton, TextInput } from "@mantine/core";
+import { Button, Skeleton } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { useApi } from "@/api/context";
@@ -10,10 +10,10 @@ import type { HostRow, Package } from "@/api/types";
 import { Ago } from "@/components/Ago";
 import { Chip } from "@/components/Chip";
 import { type Column, DataTable, type Sort } from "@/components/DataTable";
-import { Icon } from "@/components/Icon";
 import { Mark } from "@/components/Mark";
 import { Notice } from "@/components/Notice";
 import page from "@/components/page.module.css";
+import { SearchField } from "@/components/SearchField";
 import { now } from "@/lib/time";
 import { useParam } from "@/lib/url";
 import { count, plural, sentence } from "@/lib/words";
@@ -101,15 +101,7 @@ export function PackageTable({ host }: { host: HostRow }) {
   return (
     <>
       <div className={page.toolbar}>
-        <TextInput
-          size="xs"
-          w={240}
-          aria-label="Search packages"
-          placeholder="Package"
-          leftSection={<Icon name="search" size={14} />}
-          value={search}
-          onChange={(event) => setSearch(event.currentTarget.value)}
-        />
+        <SearchField label="Search packages" placeholder="Package" value={search} onChange={setSearch} />
         <Chip
           on={upgradableOnly}
           onToggle={() => setOnly(upgradableOnly ? "" : "1")}

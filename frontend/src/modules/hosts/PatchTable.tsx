@@ -1,6 +1,6 @@
 /** Pending patches of one host, the most urgent first, each with why; what is ticked can be deployed alone. */
 
-import { Button, Skeleton, TextInput } from "@mantine/core";
+import { Button, Skeleton } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { useNavigate } from "react-router";
@@ -9,9 +9,9 @@ import { keys } from "@/api/keys";
 import type { HostRow, Patch } from "@/api/types";
 import { Ago } from "@/components/Ago";
 import { type Column, DataTable } from "@/components/DataTable";
-import { Icon } from "@/components/Icon";
 import { Failure } from "@/components/Notice";
 import page from "@/components/page.module.css";
+import { SearchField } from "@/components/SearchField";
 import { SeverityWord } from "@/components/SeverityWord";
 import { useParam } from "@/lib/url";
 import { plural } from "@/lib/words";
@@ -109,14 +109,11 @@ export function PatchTable({ host }: { host: HostRow }) {
   return (
     <>
       <div className={page.toolbar}>
-        <TextInput
-          size="xs"
-          w={240}
-          aria-label="Search patches"
+        <SearchField
+          label="Search patches"
           placeholder="Package or CVE"
-          leftSection={<Icon name="search" size={14} />}
           value={search}
-          onChange={(event) => setSearch(event.currentTarget.value)}
+          onChange={setSearch}
         />
         <span className="muted">{plural(rows.length, "patch", "patches")}</span>
         <div className={page.spacer} />
