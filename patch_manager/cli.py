@@ -48,26 +48,32 @@ def _first_cause(group: BaseException) -> BaseException:
 
 def _is_expected(error: BaseException) -> bool:
     """Errors whose text tells a person what to do; anything else is a bug and keeps its traceback."""
+    if isinstance(error, ConfigError | OSError):
+        return True  # told without importing the whole program
     from patch_manager.auth.accounts import AccountError
     from patch_manager.pki.files import FileModeError
     from patch_manager.pki.model import AuthorityError, CertificateRefused
     from patch_manager.pki.vault import VaultError
     from patch_manager.storage.errors import StorageError
+    from patch_manager.supervisor.leading import AnotherManagerLeads
 
-    expected = (ConfigError, StorageError, AccountError, AuthorityError, CertificateRefused, FileModeError, VaultError)
-    return isinstance(error, (*expected, OSError))
+    expected = (StorageError, AccountError, AuthorityError, CertificateRefused, FileModeError, VaultError)
+    return isinstance(error, (*expected, AnotherManagerLeads))
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    settings = load_settings(arguments.config)
     from patch_manager.serve import run_server
 
-    return run_server(load_settings(arguments.config))
+    return run_server(settings)
 
 
 def _demo(arguments: argparse.Namespace) -> int:
     from patch_manager.demo import run_demo
 
-    return run_demo(hosts=arguments.hosts, directory=arguments.data_dir, bind=arguments.bind)
+    return run_demo(
+        hosts=arguments.hosts, directory=arguments.data_dir, bind=arguments.bind, agent_port=arguments.agent_port
+    )
 
 
 def _admin_create(arguments: argparse.Namespace) -> int:
@@ -169,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--hosts", type=int, default=200, metavar="N", help="simulated hosts; default 200")
     demo.add_argument("--data-dir", type=Path, default=Path(".demo"), help="where the demo keeps its data")
     demo.add_argument("--bind", default="127.0.0.1:8443", metavar="ADDRESS:PORT", help="default 127.0.0.1:8443")
+    demo.add_argument("--agent-port", type=int, default=12443, metavar="PORT", help="simulated agents'; default 12443")
 
     admin = group("admin", "Accounts, from the manager's own machine.")
     create = add("create", _admin_create, "Create a user who can sign in at once.", within=admin)

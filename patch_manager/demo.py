@@ -35,13 +35,12 @@ from patch_manager.foundation import SYSTEM, Foundation, open_foundation, pki_di
 from patch_manager.logs import configure_logging
 from patch_manager.pki.files import replace
 from patch_manager.serve import serve
-from patch_manager.simulator.specs import HostSpec, demo_fleet
+from patch_manager.simulator.specs import DEFAULT_PORT, HostSpec, demo_fleet
 from patch_manager.storage.audit import AuditLog
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.groups import create_group, list_groups
 from patch_manager.storage.host_registry import add_host
 
-AGENT_PORT = 12443
 USERNAME = "demo"
 _STOP_SECONDS = 5.0
 _GROUPS = {"web": "Web servers", "db": "Databases", "build": "Build machines", "edge": "Edge and branch offices"}
@@ -56,7 +55,7 @@ class SignIn:
     totp_secret: str
 
 
-def run_demo(*, hosts: int, directory: Path, bind: str) -> int:
+def run_demo(*, hosts: int, directory: Path, bind: str, agent_port: int = DEFAULT_PORT) -> int:
     """Run the demo until Ctrl-C; the process's exit status.
 
     Raises:
@@ -64,10 +63,12 @@ def run_demo(*, hosts: int, directory: Path, bind: str) -> int:
     """
     if not 0 <= hosts <= 25_000:
         raise ConfigError("--hosts must be between 0 and 25000")
+    if not 1 <= agent_port <= 65_535:
+        raise ConfigError("--agent-port must be between 1 and 65535")
     directory = directory.absolute()
     settings = Settings(
         server=ServerSettings(bind=bind, data_dir=directory / "data"),
-        agent=AgentSettings(port=AGENT_PORT, allow_loopback=True),
+        agent=AgentSettings(port=agent_port, allow_loopback=True),
         # Livelier than a real fleet's five and thirty minutes, so that there is something to see.
         polling=PollingSettings(
             health_seconds=30 if hosts <= 500 else 300, patches_seconds=300 if hosts <= 500 else 1800
@@ -77,7 +78,7 @@ def run_demo(*, hosts: int, directory: Path, bind: str) -> int:
     _say(f"starting a demo with {hosts} simulated hosts; its data are in {directory}")
     _require_free(settings.server.bind, "--bind")
     if hosts:
-        _require_free(f"127.16.0.1:{AGENT_PORT}", "another demo or agent")
+        _require_free(f"127.16.0.1:{agent_port}", "another demo or agent")
     trio.run(_demo, settings, hosts, directory)
     return 0
 

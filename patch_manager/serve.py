@@ -84,7 +84,7 @@ async def serve(base: Foundation, stop: trio.Event, ready: Callable[[], None]) -
     Waits as a standby while another manager leads the database. ``ready`` is called once pages are served.
 
     Raises:
-        OSError: the address cannot be bound.
+        ConfigError: the address cannot be bound.
         AnotherManagerLeads: another manager took over while the database was away.
     """
     async with trio.open_nursery() as nursery:
@@ -130,9 +130,10 @@ async def _serve(base: Foundation, stop: trio.Event, ready: Callable[[], None], 
         vault=keys.vault,
         authority=keys.authority,
         settings=HttpSettings(settings.server.origin, settings.agent, settings.limits),
-        readiness=Readiness({"leadership": lambda: None if leading.now() else "no leadership: nothing is dispatched"}),
+        readiness=Readiness({"leadership": lambda: None if leading.now() else "none held: nothing is dispatched"}),
         started_at=utc_now(),
         forbidden_address=policy.forbidden,
+        exported_heads=settings.server.data_dir / FILE_NAME,
         registry=registry,
         stopping=stop,
     )
@@ -164,7 +165,10 @@ async def _serve_https(
     stop: trio.Event,
     task_status: trio.TaskStatus[tuple[str, int]],
 ) -> None:
-    await serve_https(app, bind, tls.context, shutdown=stop, task_status=task_status)
+    try:
+        await serve_https(app, bind, tls.context, shutdown=stop, task_status=task_status)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on server.bind {bind}: {error.strerror or error}") from error
 
 
 async def _unless_stopped(stop: trio.Event, start: Callable[[], Awaitable[object]]) -> bool:

@@ -1,4 +1,4 @@
-"""Generated files: the API's description and the browser's types made from it. ``--check`` fails when they are stale."""
+"""Generated files: the API's description and the browser's types. ``--check`` fails when they are stale."""
 
 from __future__ import annotations
 

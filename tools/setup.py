@@ -170,13 +170,16 @@ def main() -> int:
     """Do the steps asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--browser", action="store_true", help="also make sure of Chromium, for the tests")
-    parser.add_argument("--npm", nargs=argparse.REMAINDER, help="run npm with these arguments in frontend/")
-    arguments = parser.parse_args()
+    parser.add_argument("--npm", action="store_true", help="run npm with all that follows, in frontend/")
+    given = sys.argv[1:]
+    # What follows is npm's own, "--" included, which argparse would keep for itself.
+    cut = given.index("--npm") + 1 if "--npm" in given else len(given)
+    arguments = parser.parse_args(given[:cut])
     try:
         if arguments.npm:
             npm_packages()
             npm, env = node_commands()
-            return subprocess.run([*npm, *arguments.npm], cwd=FRONTEND, env=env, check=False).returncode
+            return subprocess.run([*npm, *given[cut:]], cwd=FRONTEND, env=env, check=False).returncode
         environment()
         pages()
         if arguments.browser:

@@ -23,6 +23,7 @@ from patch_manager.actors.messages import (
     PollKind,
     PollOutcome,
     PollWaiting,
+    ReadPackages,
     RecordChanged,
     RefreshNow,
     Retire,
@@ -41,6 +42,7 @@ from patch_manager.actors.state import (
     Publish,
     StartJob,
     StartPoll,
+    StartReading,
     Store,
 )
 from patch_manager.domain.health import FailureKind, Health
@@ -103,6 +105,8 @@ def handle(state: HostState, event: Message | None, now: Now) -> Step:
             if state.job_running:
                 return state, ()
             return replace(state, job_running=True), (StartJob(event.due), Publish())
+        case ReadPackages():
+            return state, (StartReading(event.reply),)
         case JobReported():
             return replace(state, job=event.job), (Publish(),)
         case JobEnded():

@@ -12,7 +12,7 @@ import trio
 
 from patch_manager.actors import core
 from patch_manager.actors.agent.client import AgentClient
-from patch_manager.actors.agent.models import AgentHealth, AgentInfo
+from patch_manager.actors.agent.models import AgentHealth, AgentInfo, PackageList
 from patch_manager.actors.mailbox import Mailbox
 from patch_manager.actors.messages import (
     JobEnded,
@@ -20,13 +20,15 @@ from patch_manager.actors.messages import (
     Message,
     Observed,
     PollEnded,
+    PollFailure,
     PollWaiting,
+    ReadPackages,
     RefreshNow,
     Reply,
     Retire,
     RunJob,
 )
-from patch_manager.actors.polling import Turn, connecting, in_flight, read_host, take_turns
+from patch_manager.actors.polling import Turn, connecting, in_flight, read_host, read_packages, take_turns
 from patch_manager.actors.state import (
     AnswerRefresh,
     CancelPoll,
@@ -38,6 +40,7 @@ from patch_manager.actors.state import (
     Publish,
     StartJob,
     StartPoll,
+    StartReading,
     Store,
     snapshot_of,
 )
@@ -103,15 +106,21 @@ class HostActor:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 self._perform(Publish())
-                while True:
-                    message = await self.mailbox.next(self.state.deadline)
-                    if isinstance(message, Retire):
-                        nursery.cancel_scope.cancel()
-                        return
-                    self._take(message)
+                while not self._is_over(await self.mailbox.next(self.state.deadline)):
+                    # No variable here holds the last message: it may be a poll's whole list of patches, and the wait
+                    # for the next one is long.
+                    pass
+                nursery.cancel_scope.cancel()
         finally:
             self._nursery = None
             self._leave()
+
+    def _is_over(self, message: Message | None) -> bool:
+        """Take a message; True for the one that ends the actor."""
+        if isinstance(message, Retire):
+            return True
+        self._take(message)
+        return False
 
     def _leave(self) -> None:
         """Nobody waits for an actor that is gone."""
@@ -120,6 +129,8 @@ class HostActor:
                 self._refreshes.append(message.reply)
             elif isinstance(message, RunJob) and message.reply is not None:
                 message.reply.answer(False)
+            elif isinstance(message, ReadPackages):
+                message.reply.answer(None)
         for reply in self._refreshes:
             reply.answer(None)
 
@@ -155,6 +166,8 @@ class HostActor:
                     reply.answer(self.snapshot())
             case StartJob():
                 self._spawn(self._run_job, command.due)
+            case StartReading():
+                self._spawn(self._read_packages, command.reply)
             case _:
                 assert_never(command)
 
@@ -189,6 +202,17 @@ class HostActor:
                     await agent.aclose()
             self._shared.polled(poll.kind, outcome, trio.current_time() - started)
             self.mailbox.report(PollEnded(poll.number, outcome))
+
+    async def _read_packages(self, reply: Reply[PackageList | PollFailure]) -> None:
+        take_turns(Turn(self._shared.limits.refresh, lambda _waiting: None))
+        answer: PackageList | PollFailure | None = None
+        try:
+            answer = await read_packages(self.agent)
+        finally:
+            reply.answer(answer)
+            # What else uses the client may still need its connection.
+            if self._poll_scope is None and not self.state.job_running and not self._shared.keep_connections:
+                await self.agent.aclose()
 
     async def _run_job(self, due: DueJob) -> None:
         take_turns(Turn(self._shared.limits.jobs_connecting, lambda _waiting: None))

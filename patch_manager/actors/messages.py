@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 import trio
 
-from patch_manager.actors.agent.models import AgentHealth, AgentInfo, PatchList
+from patch_manager.actors.agent.models import AgentHealth, AgentInfo, PackageList, PatchList
 from patch_manager.domain.health import FailureKind
 from patch_manager.domain.hosts import HostRecord, HostSnapshot, JobInHand
 from patch_manager.domain.jobs import DueJob
@@ -57,7 +57,14 @@ class RunJob:
     reply: Reply[bool] | None = None
 
 
-Command = RefreshNow | RunJob
+@dataclass(frozen=True, slots=True)
+class ReadPackages:
+    """Somebody looks at the host's packages: ask its agent. Thousands of rows, so nothing of it is kept."""
+
+    reply: Reply[PackageList | PollFailure]
+
+
+Command = RefreshNow | RunJob | ReadPackages
 
 
 # Flags: only the latest of each counts

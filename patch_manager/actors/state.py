@@ -8,7 +8,8 @@ from math import inf
 from typing import Final
 
 from patch_manager.actors import health_rules
-from patch_manager.actors.messages import PollKind
+from patch_manager.actors.agent.models import PackageList
+from patch_manager.actors.messages import PollFailure, PollKind, Reply
 from patch_manager.actors.schedule import Slots
 from patch_manager.domain.health import ActorState
 from patch_manager.domain.host_status import HealthChange, HostStatus
@@ -115,7 +116,14 @@ class StartJob:
     due: DueJob
 
 
-CoreCommand = StartPoll | CancelPoll | NewAgent | Publish | Store | AnswerRefresh | StartJob
+@dataclass(frozen=True, slots=True)
+class StartReading:
+    """Read the packages in a child, which answers by itself: nothing of the state changes."""
+
+    reply: Reply[PackageList | PollFailure]
+
+
+CoreCommand = StartPoll | CancelPoll | NewAgent | Publish | Store | AnswerRefresh | StartJob | StartReading
 
 
 def snapshot_of(state: HostState, now: Now) -> HostSnapshot:

@@ -11,7 +11,7 @@ from typing import Final
 from patch_manager.domain.health import Health
 from patch_manager.domain.hosts import HostSnapshot
 from patch_manager.domain.patches import OVERDUE_DAYS, Severity
-from patch_manager.http.pages import Value
+from patch_manager.http.pages import Column, Tie
 from patch_manager.http.schemas.hosts import HostQuery
 
 Predicate = Callable[[HostSnapshot], bool]
@@ -34,33 +34,34 @@ def _text(value: str | None) -> str | None:
     return None if value is None else value.casefold()
 
 
-SORT_FIELDS: Final[Mapping[str, Callable[[HostSnapshot], Value]]] = {
-    "display_name": lambda host: host.record.display_name.casefold(),
-    "address": lambda host: _address_key(host.record.address),
-    "fqdn": lambda host: _text(host.record.fqdn),
-    "created_at": lambda host: host.record.created_at.timestamp(),
-    "health": lambda host: _HEALTH_RANK[host.health],
-    "health_since": lambda host: _seconds(host.health_since),
-    "os_name": lambda host: _text(host.facts.os_name),
-    "os_version": lambda host: _text(host.facts.os_version),
-    "kernel": lambda host: _text(host.facts.kernel),
-    "agent_version": lambda host: _text(host.facts.agent_version),
-    "last_seen_at": lambda host: _seconds(host.last_seen_at),
-    "reboot_required": lambda host: int(host.reboot_required),
-    "pending_patches": lambda host: host.patches.pending,
-    "pending_security": lambda host: host.patches.security,
-    "cve_count": lambda host: host.patches.cve_count,
-    "max_severity": lambda host: None if host.patches.max_severity is None else host.patches.max_severity.rank,
-    "oldest_security_at": lambda host: _seconds(host.patches.oldest_security_at),
-    "patches_read_at": lambda host: _seconds(host.patches_read_at),
-    "actor_state": lambda host: host.actor_state.value,
+def _text_column(value: Callable[[HostSnapshot], str | None]) -> Column[HostSnapshot]:
+    return Column(value, text=True)
+
+
+SORT_COLUMNS: Final[Mapping[str, Column[HostSnapshot]]] = {
+    "display_name": _text_column(lambda host: host.record.display_name.casefold()),
+    "address": _text_column(lambda host: _address_key(host.record.address)),
+    "fqdn": _text_column(lambda host: _text(host.record.fqdn)),
+    "os_name": _text_column(lambda host: _text(host.facts.os_name)),
+    "os_version": _text_column(lambda host: _text(host.facts.os_version)),
+    "kernel": _text_column(lambda host: _text(host.facts.kernel)),
+    "agent_version": _text_column(lambda host: _text(host.facts.agent_version)),
+    "actor_state": _text_column(lambda host: host.actor_state.value),
+    "created_at": Column(lambda host: host.record.created_at.timestamp()),
+    "health": Column(lambda host: _HEALTH_RANK[host.health]),
+    "health_since": Column(lambda host: _seconds(host.health_since)),
+    "last_seen_at": Column(lambda host: _seconds(host.last_seen_at)),
+    "patches_read_at": Column(lambda host: _seconds(host.patches_read_at)),
+    "oldest_security_at": Column(lambda host: _seconds(host.patches.oldest_security_at)),
+    "reboot_required": Column(lambda host: int(host.reboot_required)),
+    "pending_patches": Column(lambda host: host.patches.pending),
+    "pending_security": Column(lambda host: host.patches.security),
+    "cve_count": Column(lambda host: host.patches.cve_count),
+    "max_severity": Column(lambda host: None if host.patches.max_severity is None else host.patches.max_severity.rank),
 }
 """What lists of hosts can be sorted by. Health goes from healthy to unreachable, severity from unknown to critical."""
 
-
-def host_key(host: HostSnapshot) -> str:
-    """What makes an order of hosts total."""
-    return str(host.record.id)
+HOST_TIE: Final[Tie[HostSnapshot]] = Tie(lambda host: host.record.id.int, int)
 
 
 def matcher(query: HostQuery, now: datetime) -> Predicate:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from heapq import nsmallest
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -108,68 +110,110 @@ def name_cursor(name_key: str, row_id: UUID) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class SortField(Generic[Item]):
-    """One field of a sort order."""
+class Column(Generic[Item]):
+    """Something rows can be sorted by: text, or else numbers."""
 
     value: Callable[[Item], Value]
-    descending: bool
+    text: bool = False
+
+    def fits(self, value: object) -> bool:
+        """Whether a value out of a cursor can be compared with this column's."""
+        if value is None:
+            return True
+        return isinstance(value, str) if self.text else isinstance(value, int | float) and not isinstance(value, bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Tie(Generic[Item]):
+    """What tells any two rows apart, so that every order is total; ``read`` takes it back from a cursor's text."""
+
+    value: Callable[[Item], Any]
+    read: Callable[[str], Any] = str
+
+
+class _Descending(str):
+    """Text that sorts backwards; numbers are negated instead."""
+
+    __slots__ = ()
+
+    def __lt__(self, other: str) -> bool:
+        return str.__gt__(self, other)
+
+    def __gt__(self, other: str) -> bool:
+        return str.__lt__(self, other)
+
+
+def _ascending(value: Value) -> Any:
+    return value
+
+
+def _negated(value: Any) -> Any:
+    return None if value is None else -value
+
+
+def _reversed_text(value: Any) -> Any:
+    return None if value is None else _Descending(value)
 
 
 @dataclass(frozen=True, slots=True)
 class SortOrder(Generic[Item]):
-    """Fields, most significant first; the id makes the order total."""
+    """Columns, most significant first, each with the function that makes its values sort smallest first."""
 
     text: str
-    fields: tuple[SortField[Item], ...]
-    row_id: Callable[[Item], str]
+    columns: tuple[tuple[Column[Item], Callable[[Value], Any]], ...]
+    tie: Tie[Item]
 
     def page(self, rows: Iterable[Item], *, limit: int, cursor: str | None) -> tuple[list[Item], str | None]:
         """The first ``limit`` rows after ``cursor``, and the next cursor; None when none is left.
 
         Raises `Refused` (400) for a cursor that is none of this order.
         """
+        keyed: Iterable[tuple[Any, Item]] = zip(map(self._key(), rows := list(rows)), rows, strict=True)
         if cursor is not None:
-            last = decode_cursor(cursor, self.text, len(self.fields) + 1)
-            self._check(last)
-            rows = (row for row in rows if self._is_after(row, last))
-        ordered = sorted(rows, key=self.row_id)
-        for field in reversed(self.fields):  # stable sorts, least significant first
-            known = [(value, row) for row in ordered if (value := field.value(row)) is not None]
-            missing = [row for row in ordered if field.value(row) is None]
-            known.sort(key=_first, reverse=field.descending)
-            ordered = [row for _, row in known] + missing
-        page = ordered[:limit]
-        if len(ordered) <= limit:
+            last = self._last(cursor)
+            keyed = (pair for pair in keyed if pair[0] > last)
+        found = nsmallest(limit + 1, keyed)  # far cheaper than sorting all; keys are never equal, so rows never compare
+        page = [row for _, row in found[:limit]]
+        if len(found) <= limit:
             return page, None
-        values = (field.value(page[-1]) for field in self.fields)
-        return page, encode_cursor(self.text, *values, self.row_id(page[-1]))
+        values = (column.value(page[-1]) for column, _ in self.columns)
+        return page, encode_cursor(self.text, *values, str(self.tie.value(page[-1])))
 
-    def _check(self, last: Sequence[Any]) -> None:
-        numbers = all(value is None or isinstance(value, str | int | float) for value in last)
-        if not numbers or not isinstance(last[-1], str):
-            raise refuse("/cursor", "not a cursor of this list and sort order")
+    def _key(self) -> Callable[[Item], tuple[Any, ...]]:
+        """A row's place: rows without a value come last, whatever the direction."""
+        tie = self.tie.value
+        if len(self.columns) == 1:  # the common case, three times as fast as the general one
+            ((column, directed),) = self.columns
+            value = column.value
 
-    def _is_after(self, row: Item, last: Sequence[Any]) -> bool:
-        for field, mark in zip(self.fields, last, strict=False):
-            value = field.value(row)
-            if value == mark:
-                continue
-            if value is None or mark is None:
-                return value is None
-            if isinstance(value, str) is not isinstance(mark, str):
-                raise refuse("/cursor", "not a cursor of this list and sort order")
-            return (value > mark) is not field.descending
-        return self.row_id(row) > str(last[-1])
+            def one(row: Item) -> tuple[Any, ...]:
+                found = value(row)
+                return found is None, directed(found), tie(row)
+
+            return one
+
+        def several(row: Item) -> tuple[Any, ...]:
+            return self._place([column.value(row) for column, _ in self.columns], tie(row))
+
+        return several
+
+    def _place(self, values: Iterable[Value], tie: Any) -> tuple[Any, ...]:
+        place: list[Any] = []
+        for (_, directed), value in zip(self.columns, values, strict=True):
+            place += (value is None, directed(value))
+        return *place, tie
+
+    def _last(self, cursor: str) -> tuple[Any, ...]:
+        *values, tie = decode_cursor(cursor, self.text, len(self.columns) + 1)
+        fits = all(column.fits(value) for (column, _), value in zip(self.columns, values, strict=True))
+        if fits and isinstance(tie, str):
+            with suppress(ValueError):
+                return self._place(values, self.tie.read(tie))
+        raise refuse("/cursor", "not a cursor of this list and sort order")
 
 
-def _first(pair: tuple[Any, Any]) -> Any:
-    return pair[0]
-
-
-def sort_order(
-    text: str, known: Mapping[str, Callable[[Item], Value]], row_id: Callable[[Item], str]
-) -> SortOrder[Item]:
-    """Read ``-pending_security,display_name``: fields of ``known``, a minus for descending, at most three.
+def sort_order(text: str, known: Mapping[str, Column[Item]], tie: Tie[Item]) -> SortOrder[Item]:
+    """Read ``-pending_security,display_name``: columns of ``known``, a minus for descending, at most three.
 
     Raises `Refused` (400) naming what can be sorted by.
     """
@@ -177,5 +221,8 @@ def sort_order(
     names = [word.removeprefix("-") for word in words]
     if len(words) > _MAX_SORT_FIELDS or len(set(names)) < len(names) or any(name not in known for name in names):
         raise refuse("/sort", f"up to {_MAX_SORT_FIELDS} of: {', '.join(sorted(known))}; a minus for descending")
-    fields = tuple(SortField(known[name], word.startswith("-")) for name, word in zip(names, words, strict=True))
-    return SortOrder(",".join(words), fields, row_id)
+    columns = []
+    for word, name in zip(words, names, strict=True):
+        backwards = _reversed_text if known[name].text else _negated
+        columns.append((known[name], backwards if word.startswith("-") else _ascending))
+    return SortOrder(",".join(words), tuple(columns), tie)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import h11
 import trio
+from wsproto.utilities import LocalProtocolError
 
 from patch_manager.simulator import misbehaviour, websocket
 from patch_manager.simulator.api import respond
@@ -19,7 +20,8 @@ _READ = 65_536
 _MAX_BODY = 2 * 1024 * 1024
 _HANDSHAKE_SECONDS = 10.0
 _IDLE_SECONDS = 60.0
-_LOST = (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError, OSError)
+# The last: an event came up while the client was closing its stream.
+_LOST = (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError, OSError, LocalProtocolError)
 
 
 async def serve_connection(tcp: trio.SocketStream, host: SimulatedHost, contexts: Contexts, bodies: Bodies) -> None:
@@ -28,8 +30,8 @@ async def serve_connection(tcp: trio.SocketStream, host: SimulatedHost, contexts
         host.connections.add(scope)
         try:
             await _serve(tcp, host, contexts, bodies)
-        except _LOST:
-            return
+        except* _LOST:  # in a group when a subscriber's stream broke
+            pass
         finally:
             host.connections.discard(scope)
             await trio.aclose_forcefully(tcp)

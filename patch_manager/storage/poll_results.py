@@ -111,9 +111,15 @@ async def write_results(connection: Connection, writes: Sequence[HostWrite]) -> 
 
 
 async def write_seen(connection: Connection, seen: Mapping[UUID, tuple[datetime | None, datetime | None]]) -> None:
-    """When hosts were last seen and their patches last read; neither ever moves back."""
-    there = [row["id"] for row in await connection.fetch(_LOCK, list(seen))]
-    await connection.execute(_SEEN, there, [seen[key][0] for key in there], [seen[key][1] for key in there])
+    """When hosts were last seen and their patches last read; neither ever moves back.
+
+    Raises ``asyncpg.LockNotAvailableError`` when another transaction holds one of the hosts: try again later.
+    """
+    # Shorter than PostgreSQL waits before it looks for a deadlock: this transaction, which can wait, is the one to
+    # give way, and rows need not be locked in order first, which would double the cost.
+    await connection.execute("SET LOCAL lock_timeout = '300ms'")
+    values = list(seen.values())
+    await connection.execute(_SEEN, list(seen), [value[0] for value in values], [value[1] for value in values])
 
 
 async def _write_lists(connection: Connection, writes: Sequence[HostWrite]) -> dict[UUID, datetime | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from patch_manager.actors.agent.models import PackageList
 from patch_manager.domain.hosts import HostSnapshot
 
 
@@ -40,6 +41,16 @@ class Quarantined:
 
 
 RefreshResult = Refreshed | StillRefreshing | Busy | NoSuchHost | Quarantined
+
+
+@dataclass(frozen=True, slots=True)
+class PackagesUnread:
+    """The agent did not give its packages; ``reason`` in words."""
+
+    reason: str
+
+
+PackagesResult = PackageList | PackagesUnread | Busy | NoSuchHost | Quarantined
 
 
 class JobAnswer(StrEnum):

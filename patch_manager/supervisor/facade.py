@@ -7,7 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from patch_manager.domain.jobs import DueJob
-from patch_manager.supervisor.answers import JobAnswer, RefreshResult
+from patch_manager.supervisor.answers import JobAnswer, PackagesResult, RefreshResult
 from patch_manager.supervisor.counters import PollCounters
 from patch_manager.supervisor.hub import EventHub
 from patch_manager.supervisor.limits import LimiterStatistics
@@ -38,6 +38,10 @@ class Fleet(Protocol):
 
     async def refresh(self, host_id: UUID, timeout: float) -> RefreshResult:  # noqa: ASYNC109 - late is an answer
         """Read a host's agent now, before all scheduled polls; returns once stored, or after ``timeout`` seconds."""
+        ...
+
+    async def packages(self, host_id: UUID, timeout: float) -> PackagesResult:  # noqa: ASYNC109 - late is an answer
+        """Ask a host's agent for all its packages; nothing is kept."""
         ...
 
     async def settled(self, host_ids: Iterable[UUID], timeout: float) -> None:  # noqa: ASYNC109 - late is no error

@@ -11,9 +11,12 @@ from uuid import UUID
 import structlog
 import trio
 
+from patch_manager.actors.agent.models import PackageList
 from patch_manager.actors.messages import (
     CertificatesChanged,
     PatchesStored,
+    PollFailure,
+    ReadPackages,
     RecordChanged,
     RefreshNow,
     Reply,
@@ -33,6 +36,8 @@ from patch_manager.supervisor.answers import (
     Busy,
     JobAnswer,
     NoSuchHost,
+    PackagesResult,
+    PackagesUnread,
     Quarantined,
     Refreshed,
     RefreshResult,
@@ -277,6 +282,30 @@ class FleetSupervisor:
             return Refreshed(self.picture.get(host_id) or answered)
         latest = self.picture.get(host_id)
         return NoSuchHost() if latest is None else StillRefreshing(latest)
+
+    async def packages(self, host_id: UUID, timeout: float) -> PackagesResult:  # noqa: ASYNC109 - late is an answer
+        """See ``facade.Fleet``."""
+        keeper = self._keepers.get(host_id)
+        if keeper is None:
+            return NoSuchHost()
+        if keeper.quarantined is not None:
+            return Quarantined(keeper.quarantined)
+        if keeper.actor is None:
+            return Busy()
+        reply: Reply[PackageList | PollFailure] = Reply()
+        try:
+            keeper.actor.mailbox.send_nowait(ReadPackages(reply))
+        except trio.WouldBlock:
+            return Busy()
+        with trio.move_on_after(timeout):
+            match await reply.wait():
+                case PollFailure() as failure:
+                    return PackagesUnread(failure.reason)
+                case None:
+                    return Busy() if host_id in self._keepers else NoSuchHost()
+                case packages:
+                    return packages
+        return PackagesUnread(f"the agent needs longer than {timeout:.0f} seconds for its packages")
 
     async def settled(self, host_ids: Iterable[UUID], timeout: float) -> None:  # noqa: ASYNC109 - late is no error
         """See ``facade.Fleet``."""

@@ -57,9 +57,11 @@ class FleetRows:
 
 async def fleet_rows(picture: FleetPicture, scope: Scope) -> FleetRows:
     """Read a scope at one revision; rows that changed are encoded in portions before."""
-    while len(missing := picture.rows_to_encode()) > _ROWS_ENCODED_AT_ONCE:
-        for host_id in missing[:_ROWS_ENCODED_AT_ONCE]:
-            picture.row(host_id)
+    missing = picture.rows_to_encode()
+    for start in range(0, len(missing), _ROWS_ENCODED_AT_ONCE):
+        for host_id in missing[start : start + _ROWS_ENCODED_AT_ONCE]:
+            if host_id in picture:
+                picture.row(host_id)
         await trio.lowlevel.checkpoint()
     rows = [picture.row(snapshot.record.id) for snapshot in picture.hosts(scope)]
     return FleetRows(picture.revision, picture.seen_number, encode(picture.totals(scope)), rows)

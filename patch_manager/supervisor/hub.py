@@ -182,14 +182,18 @@ class EventHub:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_picture)
             nursery.start_soon(self._watch_seen)
+            told: tuple[int, ...] = ()
             while True:
                 await self._news.wait()
+                self._news = trio.Event()  # before the window: what comes within it may need the next one
                 await trio.sleep(self._window)
-                self._news = trio.Event()
-                self._advance()
+                numbers = (self.picture.revision, self.seen_number, self.jobs.number, self.deployments.number)
+                if numbers != told:
+                    told = numbers
+                    self._advance()
 
     async def _watch_picture(self) -> None:
-        revision = self.picture.revision
+        revision = -1  # what changed before this task ran its first step is news too
         while True:
             revision = await self.picture.wait_beyond(revision)
             self._news.set()

@@ -60,5 +60,5 @@ def encode(value: object) -> bytes:
 
 
 def encode_row(snapshot: HostSnapshot, revision: int) -> bytes:
-    """One row's bytes."""
-    return encode(host_row(snapshot, revision))
+    """One row's bytes, to be kept: copied, because what orjson returns holds on to 8 KiB for a row of 0.7."""
+    return bytes(memoryview(encode(host_row(snapshot, revision))))

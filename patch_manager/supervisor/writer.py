@@ -23,7 +23,7 @@ from patch_manager.supervisor.counters import PollCounters
 log = structlog.get_logger(__name__)
 
 _HOSTS_AT_ONCE: Final = 2500
-_PATCHES_AT_ONCE: Final = 4000  # more in one statement would hold the loop too long while they are encoded
+_PATCHES_AT_ONCE: Final = 1500  # more in one statement would hold the loop too long while they are encoded
 _CHANGES_KEPT: Final = 8
 _FIRST_RETRY: Final = 0.5
 _LONGEST_RETRY: Final = 10.0

@@ -12,7 +12,7 @@ import trio
 
 from patch_manager.actors.agent.client import AgentClient
 from patch_manager.actors.agent.failures import AgentFailure
-from patch_manager.actors.agent.models import AgentHealth, AgentInfo, AgentStatus, PatchList
+from patch_manager.actors.agent.models import AgentHealth, AgentInfo, AgentPackage, AgentStatus, PackageList, PatchList
 from patch_manager.actors.messages import PollKind, PollOutcome
 from patch_manager.actors.polling import Connecting
 from patch_manager.actors.ports import HostLink, JobRunner
@@ -103,6 +103,13 @@ class ScriptedAgent:
         if self.fail_patches is not None:
             raise self.fail_patches
         return self.listed
+
+    async def packages(self) -> PackageList:
+        """What is installed."""
+        self.calls.append(("packages", trio.current_time()))
+        if self.fail is not None:
+            raise self.fail
+        return PackageList((AgentPackage("openssl", "3.0.11", "installed", True, "3.0.15"),), 1)
 
     async def aclose(self) -> None:
         """Nothing is kept."""

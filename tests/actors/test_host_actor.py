@@ -11,11 +11,14 @@ import trio
 import trio.lowlevel
 import trio.testing
 
+from patch_manager.actors.agent.models import PackageList
 from patch_manager.actors.host_actor import HostActor
 from patch_manager.actors.mailbox import CAPACITY, Mailbox
 from patch_manager.actors.messages import (
     CertificatesChanged,
     JobEnded,
+    PollFailure,
+    ReadPackages,
     RecordChanged,
     RefreshNow,
     Reply,
@@ -100,6 +103,32 @@ async def test_operator_refresh_overtakes_a_slow_answer(autojump_clock: trio.tes
             assert await refresh(actor) is not None
         await trio.sleep(1)
     assert len(shared.polls) == 1, "the poll that was overtaken is cancelled and counts for nothing"
+
+
+async def test_packages_are_read_beside_a_slow_poll(autojump_clock: trio.testing.MockClock) -> None:
+    shared = around()
+    shared.agents.at(1).answer_seconds = 300
+    actor = HostActor(stored(), shared)
+    async with running(shared, actor):
+        await trio.sleep(5)
+        reply: Reply[PackageList | PollFailure] = Reply()
+        actor.mailbox.send_nowait(ReadPackages(reply))
+        with trio.fail_after(1):
+            answer = await reply.wait()
+    assert isinstance(answer, PackageList)
+    assert [package.name for package in answer.packages] == ["openssl"]
+
+
+async def test_whoever_waits_for_packages_of_a_retired_host_is_told(autojump_clock: trio.testing.MockClock) -> None:
+    shared = around()
+    actor = HostActor(stored(), shared)
+    reply: Reply[PackageList | PollFailure] = Reply()
+    async with running(shared, actor):
+        await trio.sleep(5)
+        actor.mailbox.send_nowait(ReadPackages(reply))
+        actor.mailbox.flag(Retire())
+        with trio.fail_after(1):
+            await reply.wait()
 
 
 async def test_slow_hosts_delay_no_others(autojump_clock: trio.testing.MockClock) -> None:

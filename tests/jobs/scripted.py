@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -54,6 +54,7 @@ class ScriptedAgent:
         self.applies: list[tuple[str, ...]] = []
         self.answers: list[str] = []
         self.before_apply: Callable[[], None] = lambda: None  # what happens between the intent and the first byte
+        self.before_patches: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
         self._began = trio.current_time()
 
     def now(self) -> float:
@@ -78,6 +79,7 @@ class ScriptedAgent:
         return AgentInfo(pending_reboot=self.host.pending_reboot, last_boot=self.host.clock(self.host.booted - now))
 
     async def patches(self) -> PatchList:
+        await self.before_patches()
         patches = self.host.patches(await self._up())
         return PatchList(patches, len(patches), None, False)
 

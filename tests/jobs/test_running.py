@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 
+from patch_manager.actors.jobs import rules
 from patch_manager.domain.deployments import DeploymentState, JobFilter, JobView
 from patch_manager.domain.jobs import JobState, PackageResult, RebootPolicy
 from patch_manager.domain.principal import Principal
@@ -172,6 +174,42 @@ async def test_an_intent_that_grew_old_is_not_sent(fleet: ScriptedFleet, admin: 
     assert len(agent.applies) == 1
     reasons = [step.reason for step in (await only_job(fleet, admin)).transitions]
     assert "not sent: the intent is older than 10 s" in reasons
+
+
+async def test_an_unreachable_host_fails_after_one_retry_and_holds_nobody_up(
+    fleet: ScriptedFleet, admin: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "CONNECT_PAUSES", (0.1, 0.1))
+    monkeypatch.setattr(rules, "UNREACHABLE_RETRY", 0.5)
+    away, good = await fleet.add(), await fleet.add()
+    fleet.links[away].agent.host.away_until = float("inf")
+    async with fleet.running():
+        made = await fleet.service.create(admin, everything(away, good))
+        with trio.fail_after(20):
+            done = await fleet.ended(admin, made)
+    assert (done.totals.succeeded, done.totals.failed) == (1, 1)
+    (job,) = (await fleet.service.list_jobs(admin, JobFilter(host_id=away))).items
+    assert [attempt.error_code for attempt in job.attempts] == ["HOST_UNREACHABLE", "HOST_UNREACHABLE"]
+    assert "nothing was sent" in job.message
+    assert fleet.links[away].agent.applies == []
+
+
+async def test_a_slow_list_of_patches_gives_its_place_to_others(
+    fleet: ScriptedFleet, admin: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("patch_manager.actors.jobs.run.PLACE_SECONDS", 0.2)
+    hosts = [await fleet.add(Temper(duration=0.1)) for _ in range(51)]  # one more than there are places
+    go = trio.Event()
+    for slow in hosts[:50]:
+        fleet.links[slow].agent.before_patches = go.wait
+    async with fleet.running():
+        made = await fleet.service.create(admin, everything(*hosts))
+        with trio.fail_after(20):
+            while not fleet.links[hosts[50]].agent.applies:  # noqa: ASYNC110 - only the agent knows
+                await trio.sleep(0.05)
+            go.set()
+            done = await fleet.ended(admin, made)
+    assert done.totals.succeeded == 51
 
 
 async def test_a_manager_that_lost_its_leadership_sends_nothing(fleet: ScriptedFleet, admin: Principal) -> None:

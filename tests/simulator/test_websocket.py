@@ -1,5 +1,7 @@
 """The event stream in both dialects, and what old releases answer instead."""
 
+import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -21,23 +23,23 @@ class Listener:
     """The client's end; answers pings unless told to keep silent."""
 
     def __init__(self, stream: Stream) -> None:
-        self._stream = stream
+        self.stream = stream
         self._websocket = wsproto.WSConnection(wsproto.ConnectionType.CLIENT)
         self.pings = 0
         self.silent = False
         self._events = self._websocket.events()
 
     async def open(self) -> None:
-        await self._stream.send_all(self._websocket.send(Request(host=ADDRESS, target="/api/v1/ws/jobs")))
+        await self.stream.send_all(self._websocket.send(Request(host=ADDRESS, target="/api/v1/ws/jobs")))
         while True:
-            self._websocket.receive_data(bytes(await self._stream.receive_some(4096)))
+            self._websocket.receive_data(bytes(await self.stream.receive_some(4096)))
             for event in self._websocket.events():
                 assert isinstance(event, AcceptConnection)
                 return
 
     async def say(self, message: object) -> None:
         text = message if isinstance(message, str) else orjson.dumps(message).decode()
-        await self._stream.send_all(self._websocket.send(TextMessage(text)))
+        await self.stream.send_all(self._websocket.send(TextMessage(text)))
 
     def __aiter__(self) -> Self:
         return self
@@ -51,10 +53,10 @@ class Listener:
                 if isinstance(event, Ping):
                     self.pings += 1
                     if not self.silent:
-                        await self._stream.send_all(self._websocket.send(event.response()))
+                        await self.stream.send_all(self._websocket.send(event.response()))
                 elif isinstance(event, CloseConnection):
                     raise StopAsyncIteration
-            data = bytes(await self._stream.receive_some(4096))
+            data = bytes(await self.stream.receive_some(4096))
             if not data:
                 raise StopAsyncIteration
             self._websocket.receive_data(data)
@@ -182,3 +184,15 @@ async def test_the_oldest_releases_answer_an_upgrade_with_plain_json(start: Star
 async def test_a_plain_get_of_the_stream_is_refused(start: Start) -> None:
     host, client = await start()
     assert (await client.get(host, "/api/v1/ws/jobs")).status == 400
+
+
+async def test_a_subscriber_that_resets_its_connection_ends_nobody_else(start: Start) -> None:
+    host, client = await start()
+    async with listen(client) as listener:
+        await anext(listener)
+        connection = listener.stream.transport_stream.socket
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close with RST
+        connection.close()
+        while host.subscribers:  # noqa: ASYNC110 - hosts have no events for tests to wait on
+            await trio.sleep(0.005)
+    assert (await client.get(host, "/api/v1/health")).status == 200

@@ -1,7 +1,7 @@
 """An agent of our own on a loopback address: threads, ``ssl`` and sockets, nothing of the program under test.
 
-Every request is recorded with its connection and moment. ``temper`` makes the agent misbehave on the wire;
-``on_apply`` scripts what becomes of the next apply requests.
+Every request is recorded with its connection and moment. ``temper`` makes the agent misbehave on the wire (in answers
+to the path ``only``, when one is given); ``on_apply`` scripts what becomes of the next apply requests.
 """
 
 from __future__ import annotations
@@ -52,15 +52,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer; ``cut``: the connection is closed instead."""
+    """An answer; ``cut``: the connection is closed instead; ``held``: it stays open without one."""
 
     status: int
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
     cut: bool = False
+    held: bool = False
 
 
 CUT = Reply(0, cut=True)
+HELD = Reply(0, held=True)
 
 
 class Bucket:
@@ -89,6 +91,7 @@ class Agent:
     dialect: CodeDialect = field(default_factory=CodeDialect)
     host: Host = field(default_factory=Host)
     temper: str = ""
+    only: str = ""
     on_apply: list[str] = field(default_factory=list)
     reads_per_minute: tuple[float, float] = (120, 30)
     writes_per_minute: tuple[float, float] = (20, 10)
@@ -186,7 +189,7 @@ class Agent:
             self._spawn(self._serve, raw, number)
 
     def context(self) -> ssl.SSLContext:
-        """TLS 1.3 only, client certificate of the manager's CA required."""
+        """TLS 1.3 only, client certificate of the manager's CA required, by the letter and not on its CRL."""
         certificate, key = self.certificate or (self.bundle / "server.pem", self.bundle / "server.key.pem")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_3
@@ -194,6 +197,8 @@ class Agent:
             context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(certificate, key)
         context.load_verify_locations(self.bundle / "ca.pem")
+        context.load_verify_locations(self.bundle / "crl.pem")
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF | ssl.VERIFY_X509_STRICT
         context.verify_mode = ssl.CERT_REQUIRED
         return context
 
@@ -246,10 +251,12 @@ class Agent:
             self.requests.append(request)
             if request.path == "/api/v1/ws/jobs" and serve_stream(tls, request.headers, self.dialect, self.host):
                 return
-            if self.temper:
+            if self.temper and self.only in ("", request.path):
                 self._misbehave(tls)
             reply = self.answer(request)
-            if reply.cut:
+            if reply.held:
+                self.stopped.wait()
+            if reply.cut or reply.held:
                 raise EOFError
             self._send(tls, reply)
 
@@ -359,6 +366,8 @@ class Agent:
             self.host.forget_jobs()
         if script == "cut_after":
             return CUT
+        if script == "no_answer":
+            return HELD
         return _good(202, {"job_id": job.id, "status": "pending", "operation": "patch_apply", "exclusive_mode": True})
 
 

@@ -59,10 +59,11 @@ class Manager:
     agent_port: int
     environment: dict[str, str] = field(default_factory=dict)
     database_url: str | None = None
+    name: str = "patch manager"
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
     _codes: dict[str, int] = field(default_factory=dict)
-    _secret: str = ""
+    secret: str = ""
 
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
@@ -75,12 +76,16 @@ class Manager:
 
     @property
     def config(self) -> Path:
-        return self.home / "patch manager.toml"
+        return self.home / f"{self.name}.toml"
+
+    @property
+    def log_file(self) -> Path:
+        return self.home / f"{self.name}.log"
 
     @property
     def log(self) -> str:
         """What the server wrote so far."""
-        return (self.home / "log").read_text(errors="replace")
+        return self.log_file.read_text(errors="replace")
 
     def _environment(self) -> dict[str, str]:
         polling = {"PATCH_MANAGER_POLLING__HEALTH_SECONDS": "2", "PATCH_MANAGER_POLLING__PATCHES_SECONDS": "4"}
@@ -112,30 +117,55 @@ class Manager:
             self.cli("pki", "issue", "--host", address, "--out", directory)
         return directory
 
+    def prepare(self, addresses: list[str], username: str = "") -> None:
+        """Issue bundles, and make an admin, in one process: importing the program takes longer than the work."""
+        lines = [["pki", "issue", "--host", each, "--out", str(self.home / "bundles" / each)] for each in addresses]
+        if username:
+            lines.append(self._admin(username))
+        script = (
+            "import json, sys; from patch_manager.cli import main\n"
+            "for line in json.loads(sys.argv[1]):\n"
+            "    status = main([*line, '--config', sys.argv[2]])\n"
+            "    if status: sys.exit(status)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script, json.dumps(lines), self.config],
+            env=self._environment(), capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        if username:
+            self._learn(done.stdout.splitlines()[-1])
+
     def create_admin(self, username: str = "alice") -> None:
         """The first admin."""
+        self._learn(self.cli(*self._admin(username)))
+
+    def _admin(self, username: str) -> list[str]:
         password = self.home / "password"
         password.write_text(PASSWORD)
         password.chmod(0o600)
-        told = json.loads(self.cli("admin", "create", "--username", username, "--password-file", password))
-        self._secret = pyotp.parse_uri(told["otpauth_uri"]).secret
+        return ["admin", "create", "--username", username, "--password-file", str(password)]
+
+    def _learn(self, told: str) -> None:
+        self.secret = pyotp.parse_uri(json.loads(told)["otpauth_uri"]).secret
 
     # The server's life
 
     def launch(self) -> None:
         """Start the server; does not wait for it."""
-        with (self.home / "log").open("ab") as log:
+        with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [COMMAND, "serve", "--config", self.config], env=self._environment(), stdout=log, stderr=log,
                 stdin=subprocess.DEVNULL,
             )  # fmt: skip
 
     def start(self, within: float = 30.0) -> float:
-        """Start the server; seconds until it says that it is ready."""
-        began = time.monotonic()
+        """Start the server; the seconds of processor time it took to be ready, which other load does not change."""
         self.launch()
         self.wait_ready(within)
-        return time.monotonic() - began
+        assert self.process is not None
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
 
     def wait_ready(self, within: float = 30.0) -> None:
         """Until ``/readyz`` answers 200."""
@@ -192,12 +222,18 @@ class Manager:
     def tls(self) -> ssl.SSLContext:
         """Trusts this manager's root alone."""
         roots = next(iter((self.home / "bundles").glob("*/ca.pem")))
-        return ssl.create_default_context(cafile=str(roots))
+        context = ssl.create_default_context(cafile=str(roots))
+        context.verify_flags |= ssl.VERIFY_X509_STRICT  # the default of newer Pythons
+        return context
+
+    def client(self) -> httpx.Client:
+        """Not signed in."""
+        return httpx.Client(verify=self.tls(), base_url=f"{self.url}/api/v1", timeout=30)
 
     def sign_in(self, username: str = "alice") -> Api:
         """A session of a user made by ``create_admin``. A TOTP code works once: waits for the next when need be."""
-        http = httpx.Client(verify=self.tls(), base_url=f"{self.url}/api/v1", timeout=30)
-        clock = pyotp.TOTP(self._secret)
+        http = self.client()
+        clock = pyotp.TOTP(self.secret)
         while (step := int(time.time() // 30)) <= self._codes.get(username, 0):
             time.sleep(0.2)
         self._codes[username] = step
@@ -311,6 +347,10 @@ class Fleet:
         self._used += 1
         return f"127.{self.network}.0.{self._used}"
 
+    def upcoming(self) -> str:
+        """The address of the next agent."""
+        return f"127.{self.network}.0.{self._used + 1}"
+
     def agent(self, dialect: CodeDialect | None = None, host: Host | None = None, **options: Any) -> Agent:
         """A running agent with a certificate of the manager's authority."""
         address = self.address()
@@ -325,6 +365,12 @@ class Fleet:
         self.agents.append(agent)
         return agent.__enter__()
 
+    def take(self, manager: Manager, api: Api) -> None:
+        """Go on with another manager of the same installation."""
+        if self._api is not None:
+            self._api.http.close()
+        self.manager, self._api = manager, api
+
     def close(self) -> None:
         """End all agents and the manager."""
         if self._api is not None:
@@ -337,12 +383,11 @@ class Fleet:
 
 
 @contextmanager
-def running_fleet(home: Path, network: int, **options: Any) -> Iterator[Fleet]:
-    """A manager that serves, with its first admin, and no host yet."""
+def running_fleet(home: Path, network: int, bundles: int = 1, **options: Any) -> Iterator[Fleet]:
+    """A manager that serves, with its first admin, and no host yet; that many ``bundles`` are issued at once."""
     fleet = Fleet(Manager(home, free_port(), **options), network)
     try:
-        fleet.manager.issue(f"127.{network}.255.254")
-        fleet.manager.create_admin()
+        fleet.manager.prepare([f"127.{network}.0.{number}" for number in range(1, bundles + 1)], "alice")
         fleet.manager.start()
         yield fleet
     finally:

@@ -2,7 +2,10 @@
 import { causedByUser } from "@/api/activity";
 import { OfflineError, problemOf } from "@/api/problem";
 import { BASE, type Session } from "@/api/session";
+import type { Page } from "@/api/types";
 import { learnServerTime } from "@/lib/time";
+
+const PAGE = 1000;
 
 export interface Options {
   body?: unknown;
@@ -14,18 +17,6 @@ export interface Options {
   background?: boolean;
 }
 
-export type Query = Record<string, string | number | boolean | null | undefined>;
-
-/** `{a: 1, b: null}` → `?a=1`. */
-export function queryString(query: Query): string {
-  const params = new URLSearchParams();
-  for (const [key, value] of Object.entries(query)) {
-    if (value !== null && value !== undefined && value !== "") params.set(key, String(value));
-  }
-  const text = params.toString();
-  return text === "" ? "" : `?${text}`;
-}
-
 export class Api {
   constructor(readonly session: Session) {}
 
@@ -35,6 +26,20 @@ export class Api {
 
   post<T>(path: string, body?: unknown, options: Options = {}): Promise<T> {
     return this.send<T>("POST", path, { ...options, body });
+  }
+
+  /** Every item of a list, page by page, at most `most`. */
+  async all<T>(path: string, options: Options = {}, most = 25_000): Promise<T[]> {
+    const found: T[] = [];
+    const joint = path.includes("?") ? "&" : "?";
+    let cursor: string | null = null;
+    do {
+      const after: string = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+      const page: Page<T> = await this.get<Page<T>>(`${path}${joint}limit=${PAGE}${after}`, options);
+      found.push(...page.items);
+      cursor = page.next_cursor;
+    } while (cursor !== null && found.length < most);
+    return found;
   }
 
   /** Raises ProblemError for a refused request and OfflineError when nobody answers. */

@@ -572,6 +572,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/hosts/{host_id}/packages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All packages of a host, asked of its agent now; nothing is kept. 503 says why they could not be read
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["hosts_list_packages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/hosts/{host_id}/patches": {
         parameters: {
             query?: never;
@@ -603,7 +623,7 @@ export interface paths {
         put?: never;
         /**
          * Read a host's agent now, before all scheduled polls
-         * @description 200 with the row once the answer (or its absence) is stored; 202 when the agent needs longer than 30 seconds: the
+         * @description 200 with the row once the answer (or its absence) is stored; 202 when the agent needs longer than 4 seconds: the
          *     refresh goes on and shows up live. 503 when the host's actor is busy, 409 when it is quarantined. For operators and admins, on the hosts they may see.
          */
         post: operations["hosts_refresh_host"];
@@ -952,53 +972,53 @@ export interface components {
              * Limit
              * @default 100
              */
-            limit?: number;
+            limit: number;
             /**
              * Cursor
              * @description next_cursor of the page before
              * @default null
              */
-            cursor?: string | null;
+            cursor: string | null;
             /**
              * Action
              * @description host.created, or host for all of them
              * @default null
              */
-            action?: string | null;
+            action: string | null;
             /**
              * Actor
              * @description the user name as recorded
              * @default null
              */
-            actor?: string | null;
+            actor: string | null;
             /**
              * Target Type
              * @description for example host
              * @default null
              */
-            target_type?: string | null;
+            target_type: string | null;
             /**
              * Target Id
              * @default null
              */
-            target_id?: string | null;
+            target_id: string | null;
             /**
              * Outcome
              * @default null
              */
-            outcome?: ("success" | "denied" | "failure") | null;
+            outcome: ("success" | "denied" | "failure") | null;
             /**
              * From
              * @description not before, RFC 3339 with offset
              * @default null
              */
-            from?: string | null;
+            from: string | null;
             /**
              * To
              * @description before, RFC 3339 with offset
              * @default null
              */
-            to?: string | null;
+            to: string | null;
         };
         /**
          * AuditVerification
@@ -1079,23 +1099,23 @@ export interface components {
              * Limit
              * @default 100
              */
-            limit?: number;
+            limit: number;
             /**
              * Cursor
              * @description next_cursor of the page before
              * @default null
              */
-            cursor?: string | null;
+            cursor: string | null;
             /**
              * Host Id
              * @default null
              */
-            host_id?: string | null;
+            host_id: string | null;
             /**
              * Profile
              * @default null
              */
-            profile?: ("agent_server" | "manager_client" | "https_server") | null;
+            profile: ("agent_server" | "manager_client" | "https_server") | null;
         };
         /**
          * DeploymentCreate
@@ -1110,24 +1130,24 @@ export interface components {
              * Packages
              * @default null
              */
-            packages?: string[] | null;
+            packages: string[] | null;
             /**
              * Security Only
              * @default false
              */
-            security_only?: boolean;
+            security_only: boolean;
             /**
              * When
              * @default now
              * @enum {string}
              */
-            when?: "now" | "window";
+            when: "now" | "window";
             /**
              * Reboot
              * @default never
              * @enum {string}
              */
-            reboot?: "never" | "if_required";
+            reboot: "never" | "if_required";
         };
         /**
          * DeploymentOut
@@ -1248,7 +1268,7 @@ export interface components {
              * Description
              * @default
              */
-            description?: string;
+            description: string;
         };
         /**
          * GroupOut
@@ -1283,12 +1303,12 @@ export interface components {
              * Name
              * @default null
              */
-            name?: string | null;
+            name: string | null;
             /**
              * Description
              * @default null
              */
-            description?: string | null;
+            description: string | null;
         };
         /**
          * GroupQuery
@@ -1299,19 +1319,19 @@ export interface components {
              * Limit
              * @default 100
              */
-            limit?: number;
+            limit: number;
             /**
              * Cursor
              * @description next_cursor of the page before
              * @default null
              */
-            cursor?: string | null;
+            cursor: string | null;
             /**
              * Search
              * @description part of the name
              * @default null
              */
-            search?: string | null;
+            search: string | null;
         };
         /**
          * GroupRef
@@ -1353,7 +1373,7 @@ export interface components {
              * Days
              * @default 30
              */
-            days?: number;
+            days: number;
         };
         /**
          * HostBundle
@@ -1403,18 +1423,18 @@ export interface components {
              * Display Name
              * @default null
              */
-            display_name?: string | null;
+            display_name: string | null;
             /**
              * Fqdn
              * @default null
              */
-            fqdn?: string | null;
+            fqdn: string | null;
             /**
              * Port
              * @description default: the agent port of the settings
              * @default null
              */
-            port?: number | null;
+            port: number | null;
             /** Group Ids */
             group_ids?: string[];
         };
@@ -1427,17 +1447,17 @@ export interface components {
              * Display Name
              * @default null
              */
-            display_name?: string | null;
+            display_name: string | null;
             /**
              * Fqdn
              * @default null
              */
-            fqdn?: string | null;
+            fqdn: string | null;
             /**
              * Port
              * @default null
              */
-            port?: number | null;
+            port: number | null;
             /**
              * Group Ids
              * @description all groups of the host
@@ -1453,19 +1473,19 @@ export interface components {
              * Limit
              * @default 100
              */
-            limit?: number;
+            limit: number;
             /**
              * Cursor
              * @description next_cursor of the page before
              * @default null
              */
-            cursor?: string | null;
+            cursor: string | null;
             /**
              * Sort
              * @description for example -pending_security,display_name
              * @default display_name
              */
-            sort?: string;
+            sort: string;
             /** Health */
             health?: ("unknown" | "healthy" | "degraded" | "unreachable")[];
             /** Group Id */
@@ -1475,12 +1495,12 @@ export interface components {
              * @description true: hosts in no group only
              * @default null
              */
-            ungrouped?: boolean | null;
+            ungrouped: boolean | null;
             /**
              * Reboot Required
              * @default null
              */
-            reboot_required?: boolean | null;
+            reboot_required: boolean | null;
             /**
              * Max Severity
              * @description severity of the worst pending patch
@@ -1493,19 +1513,19 @@ export interface components {
              * @description true: the oldest critical or security patch waits over 7 days
              * @default null
              */
-            overdue_critical?: boolean | null;
+            overdue_critical: boolean | null;
             /**
              * Os
              * @description part of the system's name and version
              * @default null
              */
-            os?: string | null;
+            os: string | null;
             /**
              * Search
              * @description part of name, address, FQDN or system
              * @default null
              */
-            search?: string | null;
+            search: string | null;
         };
         /**
          * HostRow
@@ -1715,31 +1735,31 @@ export interface components {
              * Limit
              * @default 100
              */
-            limit?: number;
+            limit: number;
             /**
              * Cursor
              * @description next_cursor of the page before
              * @default null
              */
-            cursor?: string | null;
+            cursor: string | null;
             /** State */
             state?: ("queued" | "dispatching" | "running" | "rebooting" | "verifying" | "succeeded" | "failed" | "cancelled" | "outcome_unknown")[];
             /**
              * Host Id
              * @default null
              */
-            host_id?: string | null;
+            host_id: string | null;
             /**
              * Deployment Id
              * @default null
              */
-            deployment_id?: string | null;
+            deployment_id: string | null;
             /**
              * Search
              * @description part of the host's name or address, or of the message
              * @default null
              */
-            search?: string | null;
+            search: string | null;
         };
         /**
          * JobResolve
@@ -1861,6 +1881,58 @@ export interface components {
             to_version: string | null;
         };
         /**
+         * PackageQuery
+         * @description Which packages of a host.
+         */
+        PackageQuery: {
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Cursor
+             * @description next_cursor of the page before
+             * @default null
+             */
+            cursor: string | null;
+            /**
+             * Sort
+             * @default name
+             */
+            sort: string;
+            /**
+             * Upgradable
+             * @description true: only those with a newer version
+             * @default null
+             */
+            upgradable: boolean | null;
+            /**
+             * Search
+             * @description part of a package's name
+             * @default null
+             */
+            search: string | null;
+        };
+        /**
+         * PackageRow
+         * @description A package as the agent lists it; ``status`` in the agent's word, lower case.
+         */
+        PackageRow: {
+            /** Name */
+            name: string;
+            /** Version */
+            version: string | null;
+            /** Status */
+            status: string | null;
+            /** Upgradable */
+            upgradable: boolean;
+            /** Latest Version */
+            latest_version: string | null;
+            /** Description */
+            description: string;
+        };
+        /**
          * PageQuery
          * @description Which page of a list.
          */
@@ -1869,13 +1941,13 @@ export interface components {
              * Limit
              * @default 100
              */
-            limit?: number;
+            limit: number;
             /**
              * Cursor
              * @description next_cursor of the page before
              * @default null
              */
-            cursor?: string | null;
+            cursor: string | null;
         };
         /** Page[AuditEventOut] */
         Page_AuditEventOut_: {
@@ -1953,6 +2025,18 @@ export interface components {
         Page_JobOut_: {
             /** Items */
             items: components["schemas"]["JobOut"][];
+            /**
+             * Next Cursor
+             * @default null
+             */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+        };
+        /** Page[PackageRow] */
+        Page_PackageRow_: {
+            /** Items */
+            items: components["schemas"]["PackageRow"][];
             /**
              * Next Cursor
              * @default null
@@ -2041,18 +2125,18 @@ export interface components {
              * Limit
              * @default 100
              */
-            limit?: number;
+            limit: number;
             /**
              * Cursor
              * @description next_cursor of the page before
              * @default null
              */
-            cursor?: string | null;
+            cursor: string | null;
             /**
              * Sort
              * @default -priority
              */
-            sort?: string;
+            sort: string;
             /** Severity */
             severity?: ("critical" | "high" | "medium" | "low" | "unknown")[];
             /**
@@ -2060,7 +2144,7 @@ export interface components {
              * @description part of a package name or CVE
              * @default null
              */
-            search?: string | null;
+            search: string | null;
         };
         /**
          * Permission
@@ -2270,7 +2354,7 @@ export interface components {
              * @default operator
              * @enum {string}
              */
-            role?: "admin" | "operator";
+            role: "admin" | "operator";
             /** Group Ids */
             group_ids?: string[];
         };
@@ -2317,17 +2401,17 @@ export interface components {
              * Role
              * @default null
              */
-            role?: ("admin" | "operator") | null;
+            role: ("admin" | "operator") | null;
             /**
              * Disabled
              * @default null
              */
-            disabled?: boolean | null;
+            disabled: boolean | null;
             /**
              * Group Ids
              * @default null
              */
-            group_ids?: string[] | null;
+            group_ids: string[] | null;
         };
         /**
          * UserQuery
@@ -2338,24 +2422,24 @@ export interface components {
              * Limit
              * @default 100
              */
-            limit?: number;
+            limit: number;
             /**
              * Cursor
              * @description next_cursor of the page before
              * @default null
              */
-            cursor?: string | null;
+            cursor: string | null;
             /**
              * Search
              * @description part of the name
              * @default null
              */
-            search?: string | null;
+            search: string | null;
             /**
              * Role
              * @default null
              */
-            role?: ("admin" | "operator") | null;
+            role: ("admin" | "operator") | null;
         };
     };
     responses: never;
@@ -3531,6 +3615,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_JobOut_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    hosts_list_packages: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                sort?: string;
+                upgradable?: boolean | null;
+                search?: string | null;
+            };
+            header?: never;
+            path: {
+                host_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PackageRow_"];
                 };
             };
             /** @description A problem document (RFC 9457) */

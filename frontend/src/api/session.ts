@@ -44,7 +44,7 @@ export class Session {
   accept(tokens: Tokens): void {
     localStorage.setItem(HINT, "1");
     this.token.set(tokens.access_token);
-    this.state.set({ phase: "signed-in" });
+    if (this.state.get().phase !== "signed-in") this.state.set({ phase: "signed-in" });
     this.#schedule(Math.max(5_000, tokens.expires_in * 1000 - REFRESH_BEFORE));
   }
 

@@ -3,6 +3,9 @@ import type { components } from "@/api/schema";
 
 type Schemas = components["schemas"];
 
+/** A request body: the generator takes fields with a default for required, the server does not. */
+type Given<Body, Required extends keyof Body> = Partial<Body> & Pick<Body, Required>;
+
 export type HostRow = Schemas["HostRow"];
 export type FleetTotals = Schemas["FleetTotals"];
 export type Fleet = Schemas["Fleet"];
@@ -12,8 +15,8 @@ export type Severity = NonNullable<HostRow["max_severity"]>;
 export type ActorState = HostRow["actor_state"];
 export type Patch = Schemas["PatchOut"];
 export type HealthChange = Schemas["HealthChange"];
-export type HostCreate = Schemas["HostCreate"];
-export type HostPatch = Schemas["HostPatch"];
+export type HostCreate = Given<Schemas["HostCreate"], "address">;
+export type HostPatch = Partial<Schemas["HostPatch"]>;
 export type Group = Schemas["GroupOut"];
 export type DeploymentCreate = Schemas["DeploymentCreate"];
 export type DeploymentPreview = Schemas["DeploymentPreview"];
@@ -34,17 +37,13 @@ export interface Page<Item> {
   total: number;
 }
 
-export interface Me {
-  id: string;
-  username: string;
-  role: "admin" | "operator";
-}
+export type Me = Schemas["Me"];
 
 /** What the live stream says (first `hello`, then the rest in any order). */
 export type LiveMessage =
   | { type: "hello"; revision: number }
   | { type: "delta"; revision: number; totals: FleetTotals; hosts: HostRow[]; removed: string[] }
-  | { type: "seen"; items: Record<string, string> }
+  | { type: "seen"; items: Record<string, string>; next?: Record<string, string> }
   | { type: "jobs"; items: LiveJob[] }
   | { type: "deployments"; items: LiveDeployment[] }
   | { type: "resync" }

@@ -5,6 +5,7 @@ import type { ReactNode } from "react";
 import { messageOf, ProblemError } from "@/api/problem";
 import type { Tone } from "@/components/Mark";
 import classes from "@/components/Notice.module.css";
+import { sentence } from "@/lib/words";
 
 interface NoticeProps {
   tone: Tone;
@@ -40,7 +41,7 @@ export function Failure({ error, doing, retry }: { error: unknown; doing: string
         )
       }
     >
-      {messageOf(error)}
+      {sentence(messageOf(error))}
       {id !== null && id !== undefined && <span className="muted"> (request {id})</span>}
     </Notice>
   );

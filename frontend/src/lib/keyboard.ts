@@ -20,6 +20,11 @@ export function useKeys(map: KeyMap): void {
   const latest = useRef(map);
   latest.current = map;
   useEffect(() => {
+    // A dialog closes itself on Escape before the event gets here; whether it was open is asked on the way down.
+    let blocked = false;
+    const before = () => {
+      blocked = dialogOpen();
+    };
     const pressed = (event: KeyboardEvent) => {
       if (event.defaultPrevented) return;
       const modified = event.ctrlKey || event.metaKey;
@@ -27,10 +32,14 @@ export function useKeys(map: KeyMap): void {
         latest.current[`mod+${event.key.toLowerCase()}`]?.(event);
         return;
       }
-      if (event.altKey || isTyping(event.target) || dialogOpen()) return;
+      if (event.altKey || isTyping(event.target) || blocked) return;
       latest.current[event.key]?.(event);
     };
+    window.addEventListener("keydown", before, { capture: true });
     window.addEventListener("keydown", pressed);
-    return () => window.removeEventListener("keydown", pressed);
+    return () => {
+      window.removeEventListener("keydown", before, { capture: true });
+      window.removeEventListener("keydown", pressed);
+    };
   }, []);
 }

@@ -51,6 +51,11 @@ export function relative(iso: string, at: number = now()): string {
   return difference >= 0 ? `${span(difference)} ago` : `in ${span(-difference)}`;
 }
 
+/** When something is due: `in 2 min`, or `due now` once it is. */
+export function untilWords(iso: string, at: number = now()): string {
+  return Date.parse(iso) - at < 2 * SECOND ? "due now" : relative(iso, at);
+}
+
 /** Whole days between a moment and now; 0 for the future. */
 export function ageDays(iso: string, at: number = now()): number {
   return Math.max(0, Math.floor((at - Date.parse(iso)) / DAY));

@@ -1,5 +1,8 @@
 /** Numbers and lists in words, the same everywhere. */
 
+/** Orders names as people count: `web-9` before `web-10`. One collator: making them is what costs. */
+export const naturally = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+
 const numbers = new Intl.NumberFormat("en");
 
 /** `2500` → `2,500`. */

@@ -1,7 +1,7 @@
 /** Is anything wrong, and what needs doing next? */
 
 import { Button, Skeleton } from "@mantine/core";
-import { useMemo, useState } from "react";
+import { useMemo } from "react";
 import { Link } from "react-router";
 import { useFailures } from "@/api/queries";
 import { Ago } from "@/components/Ago";
@@ -11,8 +11,7 @@ import { count, plural } from "@/lib/words";
 import { advise } from "@/modules/fleet/advice";
 import { useFleet, useFleetLoaded, useFleetVersion, useTotals } from "@/modules/fleet/store";
 import { statements } from "@/modules/fleet/words";
-import { AddHost } from "@/modules/hosts/AddHost";
-import { NoHosts } from "@/modules/hosts/NoHosts";
+import { EmptyFleet } from "@/modules/hosts/EmptyFleet";
 import { errorOf, recent } from "@/modules/jobs/failures";
 import { MapPanel } from "@/modules/map/MapPanel";
 import { useTitle } from "@/modules/shell/title";
@@ -21,15 +20,7 @@ import classes from "@/pages/Dashboard.module.css";
 export default function Dashboard() {
   useTitle("Dashboard");
   const totals = useTotals();
-  const [adding, setAdding] = useState(false);
-  if (totals?.hosts === 0) {
-    return (
-      <>
-        <NoHosts onAdd={() => setAdding(true)} />
-        {adding && <AddHost onClose={() => setAdding(false)} />}
-      </>
-    );
-  }
+  if (totals?.hosts === 0) return <EmptyFleet />;
   return (
     <div className="page full">
       <FirstLine />

@@ -1,3 +1,148 @@
+/** What exactly will happen? Hosts, patches, how, preview; one confirm. */
+
+import { Button } from "@mantine/core";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useEffect, useMemo, useState } from "react";
+import { useLocation, useNavigate, useSearchParams } from "react-router";
+import { useApi } from "@/api/context";
+import { keys } from "@/api/keys";
+import type { DeploymentCreate, DeploymentPreview } from "@/api/types";
+import { useChoice, useParam } from "@/lib/url";
+import { ConfirmDeploy } from "@/modules/deploy/ConfirmDeploy";
+import classes from "@/modules/deploy/Deploy.module.css";
+import { HostStep } from "@/modules/deploy/HostStep";
+import { PatchStep } from "@/modules/deploy/PatchStep";
+import { PreviewStep } from "@/modules/deploy/PreviewStep";
+import { bodyOf, planOf, planWords, type Reboot, type What } from "@/modules/deploy/plan";
+import { RunStep } from "@/modules/deploy/RunStep";
+import { choose, filterFrom, filterInto, isFiltered, NO_FILTER } from "@/modules/fleet/filters";
+import { fromFragment, toFragment, useSelectedIds, useSelection } from "@/modules/fleet/selection";
+import { useFleet, useFleetLoaded, useTotals } from "@/modules/fleet/store";
+import { EmptyFleet } from "@/modules/hosts/EmptyFleet";
+import { useTitle } from "@/modules/shell/title";
+
 export default function Deploy() {
-  return null;
+  useTitle("Deploy");
+  const totals = useTotals();
+  const ready = useHostsFromLink();
+  if (totals?.hosts === 0) return <EmptyFleet />;
+  return ready ? <Steps /> : <div className="page" aria-busy="true" />;
+}
+
+function usePreview(body: DeploymentCreate) {
+  const api = useApi();
+  return useQuery({
+    queryKey: keys.preview(body),
+    queryFn: ({ signal }) => api.post<DeploymentPreview>("deployments/preview", body, { signal }),
+    enabled: (body.host_ids?.length ?? 0) > 0 && body.packages?.length !== 0,
+    placeholderData: keepPreviousData,
+    staleTime: 30_000,
+  });
+}
+
+function Steps() {
+  const selected = useSelectedIds();
+  const [what, setWhat] = useChoice<What>("what", ["security", "all", "chosen"]);
+  const [reboot, setReboot] = useChoice<Reboot>("reboot", ["never", "if_required"]);
+  const [names, setNames] = useParam("packages");
+  const [leaveOut, setLeaveOut] = useState(false);
+  const [asking, setAsking] = useState(false);
+  const packages = useMemo(() => new Set(names === "" ? [] : names.split(",")), [names]);
+  const ids = useMemo(() => [...selected].sort(), [selected]);
+
+  const base = usePreview(useMemo(() => bodyOf(ids, "all", [], "never"), [ids]));
+  const body = useMemo(() => bodyOf(ids, what, [...packages], reboot), [ids, what, packages, reboot]);
+  const preview = usePreview(body);
+  const none = selected.size === 0;
+  const nothingChosen = what === "chosen" && packages.size === 0;
+  const plan = useMemo(
+    () => (none || nothingChosen || preview.data === undefined ? undefined : planOf(preview.data, leaveOut)),
+    [none, nothingChosen, preview.data, leaveOut],
+  );
+  const fresh = plan !== undefined && !preview.isPlaceholderData && !preview.isError && plan.hosts.length > 0;
+  const sentence = none
+    ? "Choose the hosts to patch."
+    : nothingChosen
+      ? "Choose at least one package."
+      : plan === undefined || preview.isPlaceholderData
+        ? "Working out what would happen…"
+        : `${planWords(plan)}.`;
+  return (
+    <div className={classes.layout}>
+      <div className={classes.steps}>
+        <HostStep />
+        {!none && (
+          <>
+            <PatchStep
+              base={base.data}
+              what={what}
+              onWhat={setWhat}
+              packages={packages}
+              onPackages={(next) => setNames([...next].join(","))}
+            />
+            <RunStep reboot={reboot} onReboot={setReboot} />
+            {!nothingChosen && (
+              <PreviewStep
+                plan={plan}
+                error={preview.error}
+                retry={() => void preview.refetch()}
+                leaveOut={leaveOut}
+                onLeaveOut={setLeaveOut}
+              />
+            )}
+          </>
+        )}
+      </div>
+      <div className={classes.bar}>
+        <span className={classes.sentence} role="status" data-testid="plan-words">
+          {sentence}
+        </span>
+        <Button size="sm" disabled={!fresh} onClick={() => setAsking(true)} data-testid="deploy-button">
+          Deploy…
+        </Button>
+      </div>
+      {asking && plan !== undefined && (
+        <ConfirmDeploy
+          plan={plan}
+          body={{ ...body, host_ids: plan.hosts.map((host) => host.host_id) }}
+          onClose={() => setAsking(false)}
+        />
+      )}
+    </div>
+  );
+}
+
+/** Take the hosts from the address: named in the fragment, or all that match a filter. False until that is done. */
+function useHostsFromLink(): boolean {
+  const fleet = useFleet();
+  const loaded = useFleetLoaded();
+  const selection = useSelection();
+  const selected = useSelectedIds();
+  const navigate = useNavigate();
+  const [params] = useSearchParams();
+  const { hash, search } = useLocation();
+  const [ready, setReady] = useState(false);
+  useEffect(() => {
+    if (!loaded || ready) return;
+    const named = fromFragment(hash, fleet.rows.keys());
+    const filter = filterFrom(params);
+    if (named.length > 0) selection.set(new Set(named));
+    else if (isFiltered(filter)) {
+      selection.set(new Set(choose(fleet.rows.values(), filter).map((row) => row.id)));
+      // The filter did its work; left in place it would hide hosts from the list that somebody opens to change it.
+      const rest = filterInto(params, NO_FILTER).toString();
+      void navigate({ search: rest, hash }, { replace: true });
+    }
+    setReady(true);
+  }, [loaded, ready, hash, params, fleet, selection, navigate]);
+  useEffect(() => {
+    if (!ready) return;
+    const later = setTimeout(() => {
+      const fragment = toFragment(selected, fleet.rows.keys());
+      if (fragment !== hash)
+        void navigate({ search, hash: fragment }, { replace: true, preventScrollReset: true });
+    }, 400);
+    return () => clearTimeout(later);
+  }, [ready, selected, fleet, hash, search, navigate]);
+  return ready;
 }

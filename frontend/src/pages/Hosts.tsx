@@ -1,31 +1,31 @@
 /** Which hosts? Filters, order, columns and selection are all in the address. */
 
 import { Button, Menu, Skeleton } from "@mantine/core";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { useLocation, useNavigate, useSearchParams } from "react-router";
+import { useMediaQuery } from "@mantine/hooks";
+import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
+import { useLocation, useNavigate } from "react-router";
 import { useGroups } from "@/api/queries";
 import { Chip } from "@/components/Chip";
 import { DataTable } from "@/components/DataTable";
 import { Icon } from "@/components/Icon";
 import page from "@/components/page.module.css";
+import { useQueryParams } from "@/lib/url";
 import { count, plural } from "@/lib/words";
 import { filterFrom, filterInto, type HostFilter, isFiltered } from "@/modules/fleet/filters";
 import { fromFragment, toFragment, useSelectedIds, useSelection } from "@/modules/fleet/selection";
 import { useFleet, useFleetLoaded, useTotals } from "@/modules/fleet/store";
-import { AddHost } from "@/modules/hosts/AddHost";
 import { useHostActions } from "@/modules/hosts/actions";
 import { ColumnChooser } from "@/modules/hosts/ColumnChooser";
-import { HIDDEN_AT_FIRST, HOST_COLUMNS } from "@/modules/hosts/columns";
+import { HOST_COLUMNS, usualColumns } from "@/modules/hosts/columns";
+import { EmptyFleet } from "@/modules/hosts/EmptyFleet";
 import { FilterBar } from "@/modules/hosts/FilterBar";
-import { NoHosts } from "@/modules/hosts/NoHosts";
 import { RemoveHosts } from "@/modules/hosts/RemoveHosts";
 import { useHostList } from "@/modules/hosts/useHostList";
 import { useTableKeys } from "@/modules/hosts/useTableKeys";
 import { useTitle } from "@/modules/shell/title";
 
-const USUAL = HOST_COLUMNS.filter((column) => !HIDDEN_AT_FIRST.includes(column.id)).map(
-  (column) => column.id,
-);
+const AddHost = lazy(() => import("@/modules/hosts/AddHost"));
+const WIDE = "(min-width: 1600px)";
 
 export default function Hosts() {
   useTitle("Hosts");
@@ -33,7 +33,7 @@ export default function Hosts() {
   const loaded = useFleetLoaded();
   const totals = useTotals();
   const navigate = useNavigate();
-  const [params, setParams] = useSearchParams();
+  const [params, update] = useQueryParams();
   const [adding, setAdding] = useState(false);
   const [removing, setRemoving] = useState(false);
   const selection = useSelection();
@@ -43,7 +43,8 @@ export default function Hosts() {
   const filter = useMemo(() => filterFrom(params), [params]);
   const [sort = "health", direction] = (params.get("sort") ?? "health").split(":");
   const descending = direction === "desc";
-  const columns = (params.get("columns") ?? USUAL.join(",")).split(",");
+  const usual = usualColumns(useMediaQuery(WIDE, undefined, { getInitialValueInEffect: false })).join(",");
+  const columns = (params.get("columns") ?? usual).split(",");
   const visible = Object.fromEntries(
     HOST_COLUMNS.map(({ id }) => [id, id === "name" || columns.includes(id)]),
   );
@@ -52,37 +53,23 @@ export default function Hosts() {
   // biome-ignore lint/correctness/useExhaustiveDependencies: visibleKey says all of it
   const stableVisible = useMemo(() => visible, [visibleKey]);
   const onlySelected = params.get("only") === "selected";
-  const list = useHostList(filter, sort, descending, onlySelected ? selected : null);
+  const list = useHostList({ filter, sort, descending, only: onlySelected ? selected : null });
 
-  const put = useCallback(
-    (name: string, value: string | null) =>
-      setParams(
-        (before) => {
-          const after = new URLSearchParams(before);
-          if (value === null) after.delete(name);
-          else after.set(name, value);
-          return after;
-        },
-        { replace: true },
-      ),
-    [setParams],
-  );
-  const setFilter = (next: HostFilter) => setParams((before) => filterInto(before, next), { replace: true });
+  const put = (name: string, value: string | null) =>
+    update((query) => {
+      if (value === null) query.delete(name);
+      else query.set(name, value);
+      return query;
+    });
+  const setFilter = (next: HostFilter) => update((query) => filterInto(query, next));
   const setSort = (column: string) => put("sort", column === sort && !descending ? `${column}:desc` : column);
   const setColumns = (next: Record<string, boolean>) => {
     const chosen = HOST_COLUMNS.filter(({ id }) => next[id]).map(({ id }) => id);
-    put("columns", chosen.join(",") === USUAL.join(",") ? null : chosen.join(","));
+    put("columns", chosen.join(",") === usual ? null : chosen.join(","));
   };
   const keys = useTableKeys({ rows: list.rows, selection, onOpen: (id) => void navigate(`/hosts/${id}`) });
 
-  if (totals?.hosts === 0) {
-    return (
-      <>
-        <NoHosts onAdd={() => setAdding(true)} />
-        {adding && <AddHost onClose={() => setAdding(false)} />}
-      </>
-    );
-  }
+  if (totals?.hosts === 0) return <EmptyFleet />;
   const shownOf = `${count(list.rows.length)} of ${plural(totals?.hosts ?? 0, "host")}`;
   return (
     <div className="page full">
@@ -133,7 +120,7 @@ export default function Hosts() {
       ) : (
         <Skeleton className="fill" />
       )}
-      {adding && <AddHost onClose={() => setAdding(false)} />}
+      <Suspense>{adding && <AddHost onClose={() => setAdding(false)} />}</Suspense>
       {removing && (
         <RemoveHosts
           ids={[...selected].filter((id) => fleet.row(id) !== undefined)}

@@ -33,18 +33,16 @@ export function SignIn({ reason }: { reason: string | null }) {
   );
 }
 
-/** One step: fields, what went wrong, one button. Resolves errors of the given action into words. */
-function Step({
-  action,
-  label,
-  children,
-  ready,
-}: {
+interface StepProps {
   action: () => Promise<void>;
   label: string;
   children: ReactNode;
   ready: boolean;
-}) {
+  onBack?: () => void;
+}
+
+/** One step: fields, what went wrong, one button. Says errors of the given action in words. */
+function Step({ action, label, children, ready, onBack }: StepProps) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
   const submit = async (event: FormEvent) => {
@@ -66,6 +64,11 @@ function Step({
       <Button type="submit" size="sm" loading={busy} disabled={!ready}>
         {label}
       </Button>
+      {onBack !== undefined && (
+        <button type="button" className="link-button" onClick={onBack}>
+          Back to the password
+        </button>
+      )}
     </form>
   );
 }
@@ -117,7 +120,7 @@ function Code({ ticket, onBack }: { ticket: Ticket; onBack: () => void }) {
     }
   };
   return (
-    <Step label="Sign in" ready={digits.length === 6} action={action}>
+    <Step label="Sign in" ready={digits.length === 6} action={action} onBack={onBack}>
       {enrolling && <Enrol ticket={ticket} />}
       <TextInput
         label="Authentication code"
@@ -140,9 +143,6 @@ function Code({ ticket, onBack }: { ticket: Ticket; onBack: () => void }) {
             event.currentTarget.form?.requestSubmit();
         }}
       />
-      <button type="button" className="link-button" onClick={onBack}>
-        Back to the password
-      </button>
     </Step>
   );
 }

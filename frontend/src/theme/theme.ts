@@ -7,11 +7,25 @@ const ink: MantineColorsTuple = [
   "#a9c8e6",
   "#7db4ec",
   "#5493cc",
-  "#3478b4",
+  "#2f78bd",
   "#1c5d99",
   "#174e82",
   "#123f6a",
   "#0d3052",
+];
+
+/** Greys of the dark scheme, from text to the deepest ground; the kit draws its inputs with them. */
+const dark: MantineColorsTuple = [
+  "#c4cad2",
+  "#b0b8c3",
+  "#a0a9b5",
+  "#7b8592",
+  "#3a424c",
+  "#242a31",
+  "#1a1f25",
+  "#15191e",
+  "#0e1114",
+  "#090b0d",
 ];
 
 const red: MantineColorsTuple = [
@@ -20,7 +34,7 @@ const red: MantineColorsTuple = [
   "#efa3a6",
   "#ff9a9a",
   "#e5565d",
-  "#d8404a",
+  "#cc3540",
   "#c42a36",
   "#ab1e2b",
   "#8c1722",
@@ -29,10 +43,8 @@ const red: MantineColorsTuple = [
 
 export const theme = createTheme({
   primaryColor: "ink",
-  primaryShade: { light: 6, dark: 3 },
-  autoContrast: true,
-  luminanceThreshold: 0.35,
-  colors: { ink, red },
+  primaryShade: { light: 6, dark: 5 },
+  colors: { ink, red, dark },
   fontFamily: "var(--pm-font)",
   fontFamilyMonospace: "var(--pm-mono)",
   fontSizes: { xs: "12px", sm: "13px", md: "14px", lg: "16px", xl: "18px" },
@@ -44,17 +56,28 @@ export const theme = createTheme({
   components: {
     Button: { defaultProps: { size: "xs" } },
     ActionIcon: { defaultProps: { variant: "subtle", color: "gray", size: 28 } },
+    Radio: { defaultProps: { size: "xs" } },
     TextInput: { defaultProps: { size: "sm" } },
     Modal: {
       defaultProps: {
         centered: true,
+        // The body never scrolls here, and the lock would insert a style element without our nonce.
+        lockScroll: false,
+        // The kit's header element would be a second banner landmark.
+        attributes: { header: { role: "none" } },
         transitionProps: { duration: 120 },
         overlayProps: { backgroundOpacity: 0.45 },
         shadow: "none",
       },
     },
     Drawer: {
-      defaultProps: { transitionProps: { duration: 120 }, overlayProps: { backgroundOpacity: 0.35 } },
+      defaultProps: {
+        lockScroll: false,
+        // The kit's header element would be a second banner landmark.
+        attributes: { header: { role: "none" } },
+        transitionProps: { duration: 120 },
+        overlayProps: { backgroundOpacity: 0.35 },
+      },
     },
     Menu: { defaultProps: { transitionProps: { duration: 80 }, shadow: "sm", position: "bottom-end" } },
     Popover: { defaultProps: { transitionProps: { duration: 80 }, shadow: "sm" } },
@@ -75,9 +98,8 @@ const shared = {
   "--mantine-color-error": "var(--pm-danger-text)",
   "--mantine-color-disabled": "var(--pm-sunken)",
   "--mantine-color-disabled-color": "var(--pm-muted)",
-  "--mantine-color-ink-filled": "var(--pm-accent)",
-  "--mantine-color-ink-filled-hover": "var(--pm-accent-hover)",
-  "--mantine-primary-color-contrast": "var(--pm-on-accent)",
+  "--mantine-color-ink-filled": "var(--pm-fill)",
+  "--mantine-color-ink-filled-hover": "var(--pm-fill-hover)",
 };
 
 export const resolveVariables: CSSVariablesResolver = () => ({ variables: {}, light: shared, dark: shared });

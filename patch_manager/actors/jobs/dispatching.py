@@ -72,6 +72,7 @@ def retry(run: Run) -> Step[None]:
 
 def dispatch(run: Run) -> Step[None]:
     """One round: read, decide what to send, send it. Ends with a commit, or after a pause with nothing changed."""
+    yield from claim()
     patches = yield from read_patches()
     if isinstance(patches, ReadFailed):
         yield from unreachable(run, patches.reason, patches.retry_after)
@@ -86,7 +87,7 @@ def dispatch(run: Run) -> Step[None]:
     if not left:
         yield from _nothing_to_send(run, planned, patches.complete)
         return
-    yield from claim()
+    yield from claim()  # again: an agent that took long over its list has lost its place
     found = yield from read_jobs()
     if isinstance(found, ReadFailed):
         yield from unreachable(run, found.reason, found.retry_after)

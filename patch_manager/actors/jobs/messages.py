@@ -64,9 +64,9 @@ class ReadHealth:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Take a place among the dispatches and wait for the agent's budget of writes → ``Claimed``.
+    """Take a place among the dispatches, unless it is held, and wait for the agent's budget of writes → ``Claimed``.
 
-    The place is given back after the send, or as soon as the protocol waits.
+    The place is given back after the send, as soon as the protocol waits, or when a read takes long.
     """
 
 

@@ -7,15 +7,16 @@ ledger, whose one committer writes for all hosts.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Final, assert_never
 
 import structlog
 import trio
 
 from patch_manager.actors.agent import outcomes
 from patch_manager.actors.agent.failures import AgentFailure, reason
-from patch_manager.actors.agent.following import Following, follow_job
-from patch_manager.actors.agent.models import AgentJob
+from patch_manager.actors.agent.following import Following, Listen, follow_job
+from patch_manager.actors.agent.job_stream import OnHint
+from patch_manager.actors.agent.models import AgentJob, PatchList
 from patch_manager.actors.jobs import messages as m
 from patch_manager.actors.jobs.ports import Agent, Clock, Gate, Ledger, Progress
 from patch_manager.actors.jobs.protocol import Protocol
@@ -24,6 +25,11 @@ from patch_manager.actors.ports import HostLink
 from patch_manager.domain.hosts import JobInHand
 from patch_manager.domain.job_record import JobRecord, Moment, Send
 from patch_manager.domain.jobs import DueJob, JobState, Operation
+
+PLACE_SECONDS: Final = 2.0  # a read that takes longer gives the place among the dispatches back
+STREAM_AFTER: Final = 4.0  # seconds that a job is polled before its stream is opened
+FIRST_POLL_AFTER: Final = 0.7  # from the acceptance: asking earlier tells nothing
+_UNDER_CLAIM = m.Claim | m.ReadPatches | m.ReadJobs | m.Commit | m.MakeSend
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ class _JobRun:
     record: JobRecord
     epoch: int = -1
     holding: bool = False
+    just_accepted: bool = False
     shown: JobInHand | None = field(default=None)
 
     async def whole(self, protocol: Protocol) -> None:
@@ -95,7 +102,7 @@ class _JobRun:
             self.runner.dispatch.release_on_behalf_of(self)
 
     async def perform(self, command: m.Command) -> m.Event:
-        if not isinstance(command, m.ReadJobs | m.Commit | m.MakeSend):
+        if not isinstance(command, _UNDER_CLAIM):
             self.let_go()
         match command:
             case m.Commit():
@@ -128,10 +135,32 @@ class _JobRun:
 
     async def claim(self) -> m.Event:
         # Before the intent: it would grow old while the agent's budget of writes fills up.
-        await trio.sleep(self.agent.budget.waiting().write_delay_s)
-        await self.runner.dispatch.acquire_on_behalf_of(self)
-        self.holding = True
+        delay = self.agent.budget.waiting().write_delay_s
+        if delay > 0:
+            self.let_go()
+            await trio.sleep(delay)
+        if not self.holding:
+            await self.runner.dispatch.acquire_on_behalf_of(self)
+            self.holding = True
         return m.Claimed()
+
+    async def patches(self) -> PatchList:
+        """Read the list; an agent that refreshes its package cache meanwhile must not keep its place from others."""
+        listed: PatchList | AgentFailure
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.let_go_later)
+            try:
+                listed = await self.agent.patches()
+            except AgentFailure as failure:  # kept out of the nursery, which would wrap it in a group
+                listed = failure
+            nursery.cancel_scope.cancel()
+        if isinstance(listed, AgentFailure):
+            raise listed
+        return listed
+
+    async def let_go_later(self) -> None:
+        await trio.sleep(PLACE_SECONDS)
+        self.let_go()
 
     async def read(self, command: m.ReadJobs | m.ReadJob | m.ReadPatches | m.ReadHealth | m.Follow) -> m.Event:
         match command:
@@ -141,7 +170,7 @@ class _JobRun:
                 job = await self.agent.job(agent_job_id)
                 return m.JobGone() if job is None else m.JobSeen(_found(job))
             case m.ReadPatches():
-                listed = await self.agent.patches()
+                listed = await self.patches()
                 complete = listed.complete and not listed.skipped
                 if complete:
                     self.link.observed_patches(listed.patches, self.runner.clock().wall)
@@ -196,10 +225,25 @@ class _JobRun:
                 self.show(progress)
 
         with trio.move_on_after(seconds):
+            if self.just_accepted:
+                self.just_accepted = False
+                await trio.sleep(FIRST_POLL_AFTER)
             told = Following(on_job=on_job, on_hint=on_hint, on_failure=on_failure)
-            ended = await follow_job(self.agent, agent_job_id, told, listen=self.agent.listen)
+            ended = await follow_job(self.agent, agent_job_id, told, listen=self.listen_later())
             return m.JobGone() if ended is None else m.JobSeen(_found(ended))
         return last
+
+    def listen_later(self) -> Listen | None:
+        """The stream, opened once the job has proven to take a while: a short one costs no connection more."""
+        listen = self.agent.listen
+        if listen is None:
+            return None
+
+        async def later(agent_job_id: str, on_hint: OnHint) -> None:
+            await trio.sleep(STREAM_AFTER)
+            await listen(agent_job_id, on_hint)
+
+        return later
 
     async def send(self, send: Send) -> m.Event:
         denied: list[m.NotSent] = []
@@ -216,6 +260,7 @@ class _JobRun:
             outcome = await self.agent.apply(send.packages, before_send=before_send)
         match outcome:
             case outcomes.Accepted(agent_job_id):
+                self.just_accepted = True
                 return m.Accepted(agent_job_id)
             case outcomes.NotSent(why):
                 return denied[0] if denied else m.NotSent("unreachable", why)

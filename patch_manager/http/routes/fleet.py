@@ -26,7 +26,7 @@ async def show_fleet(principal: Principal) -> Reply:
     """
     blob = await services().fleet_blobs.get(principal.scope)
     headers = {"ETag": blob.etag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding, Authorization"}
-    if blob.etag in request.if_none_match:
+    if request.if_none_match.contains_weak(blob.etag.strip('"')):
         return Reply(status=304, headers=headers)
     accepted = request.accept_encodings
     if accepted["zstd"] > 0:

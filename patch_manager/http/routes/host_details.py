@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, assert_never
 from uuid import UUID
@@ -12,13 +11,13 @@ from patch_manager.domain.hosts import HostSnapshot
 from patch_manager.domain.patches import Severity, priority_of
 from patch_manager.domain.principal import Permission, Principal
 from patch_manager.http.errors import Conflict, Failure, NotFound, Unavailable
-from patch_manager.http.pages import PageQuery, Value, sort_order
+from patch_manager.http.pages import Column, PageQuery, Tie, sort_order
 from patch_manager.http.routes.jobs import job_page
 from patch_manager.http.routes.pki import certificate_page
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
 from patch_manager.http.schemas.fleet import HealthChange, HostRow, PatchOut
-from patch_manager.http.schemas.hosts import HistoryQuery, PatchQuery
+from patch_manager.http.schemas.hosts import HistoryQuery, PackageQuery, PackageRow, PatchQuery
 from patch_manager.http.schemas.jobs import JobOut
 from patch_manager.http.schemas.pki import CertificateOut
 from patch_manager.http.services import Act, Changed, change, services
@@ -26,14 +25,23 @@ from patch_manager.storage import host_registry, patches
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.host_registry import HealthEntry
 from patch_manager.storage.patches import PendingPatch
-from patch_manager.supervisor.answers import Busy, NoSuchHost, Quarantined, Refreshed, RefreshResult, StillRefreshing
+from patch_manager.supervisor.answers import (
+    Busy,
+    NoSuchHost,
+    PackagesUnread,
+    Quarantined,
+    Refreshed,
+    RefreshResult,
+    StillRefreshing,
+)
 
 routes = Routes("hosts")
 
-_REFRESH_SECONDS = 30.0
+_REFRESH_SECONDS = 4.0  # many clients give up after five
 _SETTLE_SECONDS = 2.0
 """A row is shown a moment before what it counts is stored; a list read meanwhile must not contradict it."""
 _HISTORY_LIMIT = 10_000
+_PACKAGES_SECONDS = 60.0
 
 
 def _seen(principal: Principal, host_id: UUID) -> HostSnapshot | None:
@@ -45,7 +53,7 @@ def _seen(principal: Principal, host_id: UUID) -> HostSnapshot | None:
 async def refresh_host(principal: Principal, host_id: UUID) -> Reply | Failure:
     """Read a host's agent now, before all scheduled polls.
 
-    200 with the row once the answer (or its absence) is stored; 202 when the agent needs longer than 30 seconds: the
+    200 with the row once the answer (or its absence) is stored; 202 when the agent needs longer than 4 seconds: the
     refresh goes on and shows up live. 503 when the host's actor is busy, 409 when it is quarantined.
     """
     if _seen(principal, host_id) is None:
@@ -57,14 +65,20 @@ async def refresh_host(principal: Principal, host_id: UUID) -> Reply | Failure:
             return _row_reply(host_id, 200)
         case StillRefreshing():
             return _row_reply(host_id, 202)
+        case Busy() | NoSuchHost() | Quarantined():
+            return _not_now(result)
+        case _:
+            assert_never(result)
+
+
+def _not_now(answer: Busy | NoSuchHost | Quarantined) -> Failure:
+    match answer:
         case Busy():
             return Unavailable("the host's actor is busy, try again in a moment", retry_after=2)
         case NoSuchHost():
             return NotFound()
         case Quarantined(reason):
             return Conflict(f"the host's actor is quarantined: {reason}; an admin may restart it")
-        case _:
-            assert_never(result)
 
 
 def _row_reply(host_id: UUID, status: int) -> Reply | Failure:
@@ -94,12 +108,13 @@ async def _note_restart(_: Connection, found: HostSnapshot) -> Changed[None]:
     return Changed(None, (Act("host.actor_restarted", str(found.record.id), groups, detail=detail),))
 
 
-PATCH_SORT_FIELDS: Final[dict[str, Callable[[PatchOut], Value]]] = {
-    "priority": lambda patch: patch.priority,
-    "name": lambda patch: patch.name,
-    "severity": lambda patch: Severity(patch.severity).rank,
-    "first_seen_at": lambda patch: patch.first_seen_at.timestamp(),
+PATCH_COLUMNS: Final[dict[str, Column[PatchOut]]] = {
+    "priority": Column(lambda patch: patch.priority),
+    "name": Column(lambda patch: patch.name, text=True),
+    "severity": Column(lambda patch: Severity(patch.severity).rank),
+    "first_seen_at": Column(lambda patch: patch.first_seen_at.timestamp()),
 }
+PATCH_TIE: Final[Tie[PatchOut]] = Tie(lambda patch: patch.name)
 
 
 @routes.route(
@@ -109,7 +124,7 @@ async def list_patches(principal: Principal, host_id: UUID, query: PatchQuery) -
     """Pending patches of a host as last read, most urgent first, each with its priority and why."""
     if _seen(principal, host_id) is None:
         return NotFound()
-    order = sort_order(query.sort, PATCH_SORT_FIELDS, _patch_name)
+    order = sort_order(query.sort, PATCH_COLUMNS, PATCH_TIE)
     await services().supervisor.settled([host_id], _SETTLE_SECONDS)
     pending = await services().db.read(patches.patches_of, host_id)
     now = datetime.now(UTC)
@@ -140,12 +155,43 @@ def _patch(pending: PendingPatch, now: datetime) -> PatchOut:
     )
 
 
-def _patch_name(patch: PatchOut) -> str:
-    return patch.name
-
-
 def _mentions(patch: PatchOut, text: str) -> bool:
     return text in patch.name.casefold() or any(text in cve.casefold() for cve in patch.cve_ids)
+
+
+PACKAGE_COLUMNS: Final[dict[str, Column[PackageRow]]] = {
+    "name": Column(lambda package: package.name, text=True),
+    "upgradable": Column(lambda package: package.upgradable),
+}
+PACKAGE_TIE: Final[Tie[PackageRow]] = Tie(lambda package: package.name)
+
+
+@routes.route(
+    "GET",
+    "/hosts/<uuid:host_id>/packages",
+    permission=Permission.FLEET_READ,
+    query=PackageQuery,
+    answer=Page[PackageRow],
+)
+async def list_packages(principal: Principal, host_id: UUID, query: PackageQuery) -> Page[PackageRow] | Failure:
+    """All packages of a host, asked of its agent now; nothing is kept. 503 says why they could not be read."""
+    if _seen(principal, host_id) is None:
+        return NotFound()
+    order = sort_order(query.sort, PACKAGE_COLUMNS, PACKAGE_TIE)
+    found = await services().supervisor.packages(host_id, _PACKAGES_SECONDS)
+    match found:
+        case PackagesUnread(reason):
+            return Unavailable(f"the packages could not be read: {reason}", retry_after=30)
+        case Busy() | NoSuchHost() | Quarantined():
+            return _not_now(found)
+    search = (query.search or "").casefold()
+    rows = [
+        PackageRow.model_validate(package)
+        for package in found.packages
+        if query.upgradable in (None, package.upgradable) and search in package.name.casefold()
+    ]
+    page, cursor = order.page(rows, limit=query.limit, cursor=query.cursor)
+    return Page[PackageRow](items=page, next_cursor=cursor, total=len(rows))
 
 
 @routes.route(

@@ -12,7 +12,7 @@ from patch_manager.domain.principal import Permission, Principal, Scope
 from patch_manager.http import after_commit
 from patch_manager.http.errors import Conflict, Failure, FieldError, Invalid, NotFound
 from patch_manager.http.host_rules import may_move, unknown_groups
-from patch_manager.http.host_search import SORT_FIELDS, host_key, matcher
+from patch_manager.http.host_search import HOST_TIE, SORT_COLUMNS, matcher
 from patch_manager.http.pages import sort_order
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
@@ -29,7 +29,7 @@ routes = Routes("hosts")
 @routes.route("GET", "/hosts", permission=Permission.FLEET_READ, query=HostQuery, answer=Page[HostRow])
 async def list_hosts(principal: Principal, query: HostQuery) -> bytes:
     """Hosts of the caller's scope: filtered, sorted, in pages. ``total`` counts all that match."""
-    order = sort_order(query.sort, SORT_FIELDS, host_key)
+    order = sort_order(query.sort, SORT_COLUMNS, HOST_TIE)
     picture = services().supervisor.picture
     matches = matcher(query, datetime.now(UTC))
     found = [host for host in picture.hosts(principal.scope) if matches(host)]

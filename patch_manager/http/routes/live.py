@@ -41,14 +41,14 @@ async def live(socket: LiveSocket) -> None:
     ends or the user's role or groups change: sign in again or connect anew.
     """
     scope = socket.principal.scope
-    outbox = _Outbox(socket)
+    outbox = Outbox(socket)
     async with services().supervisor.hub.subscribe(lambda: scope) as subscription, trio.open_nursery() as nursery:
         nursery.start_soon(_ping, outbox)
         nursery.start_soon(_read, socket)
         await _write(outbox, subscription, snapshot=socket.hello.snapshot)
 
 
-class _Outbox:
+class Outbox:
     """Sends one message at a time, each within its deadline; who does not read is cut off and connects anew."""
 
     def __init__(self, socket: LiveSocket) -> None:
@@ -65,7 +65,7 @@ class _Outbox:
             self._socket.leave(STALLED, "too slow")
 
 
-async def _write(outbox: _Outbox, subscription: Subscription, *, snapshot: bool) -> None:
+async def _write(outbox: Outbox, subscription: Subscription, *, snapshot: bool) -> None:
     if snapshot:
         await outbox.send(await subscription.snapshot())
     else:
@@ -75,7 +75,7 @@ async def _write(outbox: _Outbox, subscription: Subscription, *, snapshot: bool)
             await outbox.send(message)
 
 
-async def _ping(outbox: _Outbox) -> None:
+async def _ping(outbox: Outbox) -> None:
     while True:
         await trio.sleep(PING_SECONDS)
         await outbox.send(_PING)

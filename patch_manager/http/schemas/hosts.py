@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from patch_manager.http.pages import PageQuery, Query, Words
+from patch_manager.http.schemas.base import Answer
 from patch_manager.http.schemas.fleet import ActorWord, HealthWord, SeverityWord
 
 
@@ -28,6 +29,25 @@ class HostQuery(PageQuery):
     )
     os: str | None = Field(default=None, max_length=100, description="part of the system's name and version")
     search: str | None = Field(default=None, max_length=200, description="part of name, address, FQDN or system")
+
+
+class PackageQuery(PageQuery):
+    """Which packages of a host."""
+
+    sort: str = Field(default="name", max_length=200)
+    upgradable: bool | None = Field(default=None, description="true: only those with a newer version")
+    search: str | None = Field(default=None, max_length=200, description="part of a package's name")
+
+
+class PackageRow(Answer):
+    """A package as the agent lists it; ``status`` in the agent's word, lower case."""
+
+    name: str
+    version: str | None
+    status: str | None
+    upgradable: bool
+    latest_version: str | None
+    description: str
 
 
 class HistoryQuery(Query):

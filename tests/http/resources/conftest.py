@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 import trio
 from quart.typing import TestClientProtocol
+from quart_trio import QuartTrio
 
+from patch_manager.http.app import create_app
+from patch_manager.http.guard import ASGIApp
+from patch_manager.http.limits import gate
 from patch_manager.http.operations import Readiness, make_registry
 from patch_manager.http.routes import all_routes
 from patch_manager.http.routing import Routes
@@ -53,6 +57,24 @@ def services(people: People, supervisor: ActorlessFleet, tmp_path: Path) -> Serv
         forbidden_address=lambda address: "link-local address" if address.startswith("169.254.") else None,
         registry=make_registry(),
     )
+
+
+@pytest.fixture
+def app(services: Services, tables: Iterable[Routes]) -> QuartTrio:
+    """The app behind its gate, once: a test may ask it directly and over a socket."""
+    app = create_app(services, tables)
+    app.asgi_app = gate(app.asgi_app, services)  # type: ignore[method-assign, assignment]  # as Quart documents
+    return app
+
+
+@pytest.fixture
+def asgi(app: QuartTrio) -> ASGIApp:
+    return app
+
+
+@pytest.fixture
+def client(app: QuartTrio) -> TestClientProtocol:
+    return app.test_client()
 
 
 @pytest.fixture

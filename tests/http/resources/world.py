@@ -19,7 +19,7 @@ from patch_manager.domain.principal import Role
 from patch_manager.storage import Database, host_registry
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.hosts import load_hosts
-from patch_manager.supervisor.answers import Busy, JobAnswer, NoSuchHost, RefreshResult
+from patch_manager.supervisor.answers import Busy, JobAnswer, NoSuchHost, PackagesResult, RefreshResult
 from patch_manager.supervisor.counters import PollCounters
 from patch_manager.supervisor.hub import EventHub
 from patch_manager.supervisor.limits import LimiterStatistics
@@ -56,6 +56,7 @@ class ActorlessFleet:
         self.hub = EventHub(self.picture, window=0.01, seen_window=0.05)
         self.counters = PollCounters()
         self.refreshed: RefreshResult = Busy()
+        self.installed: PackagesResult = Busy()
         self.restarted: list[UUID] = []
         self._db = db
 
@@ -64,6 +65,9 @@ class ActorlessFleet:
 
     async def refresh(self, host_id: UUID, timeout: float) -> RefreshResult:  # noqa: ASYNC109  # as the facade has it
         return self.refreshed if host_id in self.picture else NoSuchHost()
+
+    async def packages(self, host_id: UUID, timeout: float) -> PackagesResult:  # noqa: ASYNC109  # as the facade has it
+        return self.installed if host_id in self.picture else NoSuchHost()
 
     async def hosts_changed(self, host_ids: Iterable[UUID]) -> None:
         wanted = list(host_ids)

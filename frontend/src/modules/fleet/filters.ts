@@ -1,6 +1,7 @@
 /** Which hosts: a filter that lives in the URL, its test, its counts and its order. Pure. */
 import type { ActorState, Health, HostRow, Severity } from "@/api/types";
 import { SEVERITIES } from "@/components/Bars";
+import { naturally } from "@/lib/words";
 import { HEALTHS, isOverdue } from "@/modules/fleet/words";
 
 /** Yes-or-no questions about a host. */
@@ -86,7 +87,8 @@ export function isFiltered(filter: HostFilter): boolean {
 /** `Debian 12`; hosts that never answered have none. */
 export function osOf(row: HostRow): string {
   if (row.os_name === null) return "unknown";
-  return row.os_version === null ? row.os_name : `${row.os_name} ${row.os_version}`;
+  const name = row.os_name.replace(/ GNU\/Linux$/, "");
+  return row.os_version === null ? name : `${name} ${row.os_version}`;
 }
 
 const ANSWERS: Record<Question, (row: HostRow) => boolean> = {
@@ -131,7 +133,6 @@ export function matcher(filter: HostFilter): (row: HostRow) => boolean {
     (needles.length === 0 || needles.every((needle) => haystack(row).includes(needle)));
 }
 
-const natural = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 const HEALTH_ORDER: Record<Health, number> = { unreachable: 0, degraded: 1, unknown: 2, healthy: 3 };
 
 /** One number that orders hosts by their worst patches first. */
@@ -144,17 +145,17 @@ const moment = (iso: string | null) => (iso === null ? Number.POSITIVE_INFINITY 
 
 export const SORTS: Record<string, (a: HostRow, b: HostRow) => number> = {
   health: (a, b) => HEALTH_ORDER[a.health] - HEALTH_ORDER[b.health] || severityWeight(b) - severityWeight(a),
-  name: (a, b) => natural.compare(a.display_name, b.display_name),
-  address: (a, b) => natural.compare(a.address, b.address),
+  name: (a, b) => naturally.compare(a.display_name, b.display_name),
+  address: (a, b) => naturally.compare(a.address, b.address),
   patches: (a, b) => severityWeight(b) - severityWeight(a),
   oldest: (a, b) => compare(moment(a.oldest_security_at), moment(b.oldest_security_at)),
   cves: (a, b) => b.cve_count - a.cve_count,
   reboot: (a, b) => Number(b.reboot_required) - Number(a.reboot_required),
-  os: (a, b) => natural.compare(osOf(a), osOf(b)),
-  kernel: (a, b) => natural.compare(a.kernel ?? "", b.kernel ?? ""),
-  agent: (a, b) => natural.compare(a.agent_version ?? "", b.agent_version ?? ""),
+  os: (a, b) => naturally.compare(osOf(a), osOf(b)),
+  kernel: (a, b) => naturally.compare(a.kernel ?? "", b.kernel ?? ""),
+  agent: (a, b) => naturally.compare(a.agent_version ?? "", b.agent_version ?? ""),
   seen: (a, b) => compare(moment(b.last_seen_at), moment(a.last_seen_at)),
-  activity: (a, b) => natural.compare(a.actor_state, b.actor_state),
+  activity: (a, b) => naturally.compare(a.actor_state, b.actor_state),
 };
 
 function compare(a: number, b: number): number {
@@ -176,7 +177,7 @@ export function choose(
   return found.sort(
     (a, b) =>
       sign * (order?.(a, b) ?? 0) ||
-      natural.compare(a.display_name, b.display_name) ||
+      naturally.compare(a.display_name, b.display_name) ||
       (a.id < b.id ? -1 : 1),
   );
 }

@@ -60,7 +60,7 @@ export class FleetReplay {
       this.#buffer.push(message);
       return null;
     }
-    return message.type === "seen" ? this.#seen(message.items) : this.#delta(message);
+    return message.type === "seen" ? this.#seen(message.items, message.next ?? {}) : this.#delta(message);
   }
 
   #delta(message: Extract<FleetMessage, { type: "delta" }>): Change | null {
@@ -85,13 +85,18 @@ export class FleetReplay {
     return { ids, membership };
   }
 
-  #seen(items: Record<string, string>): Change | null {
-    const ids = new Set<string>();
-    for (const [id, at] of Object.entries(items)) {
+  #seen(items: Record<string, string>, next: Record<string, string>): Change | null {
+    const ids = new Set([...Object.keys(items), ...Object.keys(next)]);
+    for (const id of ids) {
       const row = this.rows.get(id);
-      if (row === undefined || row.last_seen_at === at) continue;
-      this.rows.set(id, { ...row, last_seen_at: at });
-      ids.add(id);
+      if (row === undefined) ids.delete(id);
+      else {
+        this.rows.set(id, {
+          ...row,
+          last_seen_at: items[id] ?? row.last_seen_at,
+          next_poll_at: next[id] ?? row.next_poll_at,
+        });
+      }
     }
     return ids.size === 0 ? null : { ids, membership: false };
   }

@@ -10,7 +10,7 @@ import type { HostCreate, HostRow } from "@/api/types";
 import { Notice } from "@/components/Notice";
 import { useToasts } from "@/components/toasts";
 
-export function AddHost({ onClose }: { onClose: () => void }) {
+export default function AddHost({ onClose }: { onClose: () => void }) {
   const api = useApi();
   const toasts = useToasts();
   const groups = useGroups();

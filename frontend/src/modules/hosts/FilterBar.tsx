@@ -7,7 +7,7 @@ import { Chip } from "@/components/Chip";
 import { Icon } from "@/components/Icon";
 import page from "@/components/page.module.css";
 import { useKeys } from "@/lib/keyboard";
-import { count } from "@/lib/words";
+import { count, naturally } from "@/lib/words";
 import {
   facets,
   type HostFilter,
@@ -55,7 +55,7 @@ export function FilterBar({ filter, onChange }: Props) {
     })),
     { value: "none", label: `No group (${count(counts.group.get("none") ?? 0)})` },
   ];
-  const systems = [...counts.os].sort(([a], [b]) => a.localeCompare(b));
+  const systems = [...counts.os].sort(([a], [b]) => naturally.compare(a, b));
   if (filter.os !== null && !counts.os.has(filter.os)) systems.push([filter.os, 0]);
   return (
     <div className={page.toolbar} role="search">

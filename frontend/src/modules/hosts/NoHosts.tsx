@@ -15,7 +15,7 @@ const STEPS = [
   },
   {
     text: "Put the manager's address on the agent's allow-list, then add the host here, or over the API:",
-    command: `curl -X POST ${window.location.origin}/api/v1/hosts -H "Authorization: Bearer …" --json '{"address": "192.0.2.10"}'`,
+    command: `curl -X POST ${window.location.origin}/api/v1/hosts \\\n  -H "Authorization: Bearer …" --json '{"address": "192.0.2.10"}'`,
   },
 ];
 

@@ -1,5 +1,7 @@
 /** What can be done to hosts from any page, with what it says afterwards. */
+import { useQueryClient } from "@tanstack/react-query";
 import { useApi } from "@/api/context";
+import { keys } from "@/api/keys";
 import { messageOf } from "@/api/problem";
 import type { HostPatch } from "@/api/types";
 import { useToasts } from "@/components/toasts";
@@ -33,6 +35,7 @@ export function useHostActions() {
   const api = useApi();
   const toasts = useToasts();
   const fleet = useFleet();
+  const queries = useQueryClient();
 
   const report = (done: string, ids: readonly string[], failed: ReadonlyMap<string, unknown>) => {
     const fine = ids.length - failed.size;
@@ -50,6 +53,20 @@ export function useHostActions() {
   const nameOf = (id: string | undefined) =>
     id === undefined ? "" : (fleet.row(id)?.display_name ?? "host");
 
+  // Through the host and not the group: operators may move hosts between their own groups, but not edit groups.
+  const regroup = async (
+    ids: readonly string[],
+    done: string,
+    change: (now: readonly string[]) => string[],
+  ) => {
+    const failed = await forEach(ids, (id) => {
+      const group_ids = [...new Set(change(fleet.row(id)?.group_ids ?? []))];
+      return api.send("PATCH", `hosts/${id}`, { body: { group_ids } });
+    });
+    report(done, ids, failed);
+    void queries.invalidateQueries({ queryKey: keys.groups });
+  };
+
   return {
     refresh: async (ids: readonly string[]) =>
       report("Asked", ids, await forEach(ids, (id) => api.post(`hosts/${id}/refresh`))),
@@ -58,17 +75,9 @@ export function useHostActions() {
     remove: async (ids: readonly string[]) =>
       report("Removed", ids, await forEach(ids, (id) => api.send("DELETE", `hosts/${id}`))),
     edit: (id: string, changes: HostPatch) => api.send("PATCH", `hosts/${id}`, { body: changes }),
-    join: async (ids: readonly string[], group: string) =>
-      report(
-        "Added to the group:",
-        ids,
-        await forEach(ids, (id) => api.send("PUT", `groups/${group}/hosts/${id}`)),
-      ),
-    leave: async (ids: readonly string[], group: string) =>
-      report(
-        "Taken out of the group:",
-        ids,
-        await forEach(ids, (id) => api.send("DELETE", `groups/${group}/hosts/${id}`)),
-      ),
+    join: (ids: readonly string[], group: string) =>
+      regroup(ids, "Added to the group:", (now) => [...now, group]),
+    leave: (ids: readonly string[], group: string) =>
+      regroup(ids, "Taken out of the group:", (now) => now.filter((id) => id !== group)),
   };
 }

@@ -6,7 +6,8 @@ import { Ago } from "@/components/Ago";
 import { SeverityBar } from "@/components/Bars";
 import type { Column } from "@/components/DataTable";
 import { Mark } from "@/components/Mark";
-import { ageDays } from "@/lib/time";
+import { useNow } from "@/lib/clock";
+import { ageDays, untilWords } from "@/lib/time";
 import { count, plural, sentence, spaced } from "@/lib/words";
 import { osOf } from "@/modules/fleet/filters";
 import { useHost } from "@/modules/fleet/store";
@@ -47,14 +48,23 @@ function patches(row: HostRow) {
 
 function oldest(row: HostRow) {
   if (row.oldest_security_at === null) return <span className="muted">–</span>;
-  return ageDays(row.oldest_security_at) >= OVERDUE_DAYS ? (
-    <Mark tone="attention">{plural(ageDays(row.oldest_security_at), "day")}</Mark>
-  ) : (
-    plural(ageDays(row.oldest_security_at), "day")
+  const days = ageDays(row.oldest_security_at);
+  const age = days === 0 ? "today" : plural(days, "day");
+  return days >= OVERDUE_DAYS ? <Mark tone="attention">{age}</Mark> : age;
+}
+
+function NextTry({ row }: { row: HostRow }) {
+  const now = useNow();
+  return (
+    <span title={row.activity}>
+      Next try {row.next_poll_at === null ? "soon" : untilWords(row.next_poll_at, now)}
+    </span>
   );
 }
 
 function activity(row: HostRow) {
+  if (row.job === null && row.actor_state === "idle") return <span className="muted">Idle</span>;
+  if (row.job === null && row.actor_state === "backing_off") return <NextTry row={row} />;
   const words =
     row.job === null
       ? row.activity || spaced(row.actor_state)
@@ -70,23 +80,23 @@ export const HOST_COLUMNS: readonly Column<HostRef>[] = [
   {
     id: "name",
     title: "Host",
-    width: 150,
+    width: 130,
     grow: 2,
     sortable: true,
     cell: live((row) => <Link to={`/hosts/${row.id}`}>{row.display_name}</Link>),
   },
-  { id: "health", title: "Health", width: 160, grow: 3, sortable: true, cell: live(health) },
+  { id: "health", title: "Health", width: 200, grow: 3, sortable: true, cell: live(health) },
   {
     id: "address",
     title: "Address",
-    width: 120,
+    width: 112,
     sortable: true,
     cell: live((row) => <span className="mono">{row.address}</span>),
   },
   {
     id: "patches",
     title: "Pending",
-    width: 128,
+    width: 112,
     sortable: true,
     help: "Pending patches by severity, worst first",
     cell: live(patches),
@@ -94,7 +104,7 @@ export const HOST_COLUMNS: readonly Column<HostRef>[] = [
   {
     id: "oldest",
     title: "Oldest security",
-    width: 124,
+    width: 118,
     sortable: true,
     help: "Age of the oldest pending security patch",
     cell: live(oldest),
@@ -110,7 +120,7 @@ export const HOST_COLUMNS: readonly Column<HostRef>[] = [
   {
     id: "reboot",
     title: "Reboot",
-    width: 92,
+    width: 98,
     sortable: true,
     cell: live((row) =>
       row.reboot_required ? <Mark tone="attention">needed</Mark> : <span className="muted">–</span>,
@@ -120,14 +130,14 @@ export const HOST_COLUMNS: readonly Column<HostRef>[] = [
   {
     id: "groups",
     title: "Groups",
-    width: 100,
+    width: 96,
     grow: 1,
     cell: live((row) => <GroupNames ids={row.group_ids} />),
   },
   {
     id: "activity",
     title: "Now",
-    width: 130,
+    width: 118,
     grow: 2,
     sortable: true,
     help: "What the host's actor does",
@@ -136,7 +146,7 @@ export const HOST_COLUMNS: readonly Column<HostRef>[] = [
   {
     id: "seen",
     title: "Last seen",
-    width: 106,
+    width: 98,
     sortable: true,
     cell: live((row) => <Ago at={row.last_seen_at} />),
   },
@@ -153,5 +163,11 @@ export const HOST_COLUMNS: readonly Column<HostRef>[] = [
   { id: "added", title: "Added", width: 100, cell: live((row) => <Ago at={row.created_at} />) },
 ];
 
-/** Columns that are hidden until chosen. */
-export const HIDDEN_AT_FIRST = ["cves", "kernel", "architecture", "agent", "fqdn", "added"];
+const USUAL = ["name", "health", "address", "patches", "oldest", "reboot", "os", "activity", "seen"];
+const USUAL_WIDE = [...USUAL, "cves", "groups", "kernel", "agent"];
+
+/** What is shown until somebody chooses: a wide screen is for more data. */
+export function usualColumns(wide: boolean): string[] {
+  const usual = wide ? USUAL_WIDE : USUAL;
+  return HOST_COLUMNS.map(({ id }) => id).filter((id) => usual.includes(id));
+}

@@ -30,13 +30,16 @@ export class LiveCache implements LiveHandlers {
     const { queries } = this;
     queries.setQueriesData<Job[]>({ queryKey: ["jobs", "of"] }, (list) => list && withJobs(list, byId));
     for (const item of items) {
+      const before = queries.getQueryData<JobDetail>(keys.job(item.id))?.state;
       queries.setQueryData<JobDetail>(keys.job(item.id), (job) => job && withJobs([job], byId)[0]);
       queries.setQueryData<Page<Job>>(
         keys.hostJobs(item.host_id),
         (page) => page && { ...page, items: withJobs(page.items, byId) },
       );
-      if (queries.getQueryState(keys.job(item.id)) !== undefined || TERMINAL.has(item.state))
-        this.#settle(item);
+      if (TERMINAL.has(item.state)) this.#settle(item);
+      else if (before !== undefined && before !== item.state) {
+        void queries.invalidateQueries({ queryKey: keys.job(item.id) });
+      }
     }
   }
 

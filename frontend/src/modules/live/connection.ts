@@ -1,6 +1,6 @@
 /**
- * The live stream. The socket is opened and the fleet fetched at the same time; the snapshot counts once it is at least
- * as new as the stream's hello, else it is fetched again (mitmproxy and coder do the same one after the other).
+ * The live stream: open the socket, at its hello fetch the fleet, replay what came meanwhile (mitmproxy and coder do the
+ * same). Where no hello comes soon, the fleet is fetched anyway: a page without live changes is better than none.
  */
 import type { Api } from "@/api/http";
 import { ProblemError } from "@/api/problem";
@@ -25,6 +25,7 @@ export interface LiveHandlers {
 
 /** The server pings more often than this; silence means a dead connection that TCP has not noticed. */
 const SILENCE = 60_000;
+const HELLO_WITHIN = 500;
 const UNAUTHORISED = 4401;
 
 export class LiveConnection {
@@ -32,6 +33,7 @@ export class LiveConnection {
   #socket: WebSocket | null = null;
   #attempt = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
+  #impatience: ReturnType<typeof setTimeout> | undefined;
   #silence: ReturnType<typeof setTimeout> | undefined;
   #fetching = false;
   #stopped = true;
@@ -48,8 +50,8 @@ export class LiveConnection {
     if (!this.#stopped) return;
     this.#stopped = false;
     this.#unwatch = this.api.session.token.subscribe(() => this.#authenticate());
-    void this.#fetch();
     this.#open();
+    this.#impatience = setTimeout(() => void this.#fetch(), HELLO_WITHIN);
   }
 
   stop(): void {
@@ -58,6 +60,7 @@ export class LiveConnection {
     this.#unwatch?.();
     clearTimeout(this.#retry);
     clearTimeout(this.#silence);
+    clearTimeout(this.#impatience);
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
@@ -102,6 +105,7 @@ export class LiveConnection {
     this.state.set({ phase: "live", heardAt: Date.now() });
     switch (message.type) {
       case "hello":
+        clearTimeout(this.#impatience);
         // After any earlier socket the server may be another process, whose revisions start anew: trust nothing.
         if (this.#sockets > 1) this.fleet.disconnected();
         this.fleet.message(message);

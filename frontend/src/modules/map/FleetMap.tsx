@@ -57,6 +57,7 @@ export function FleetMap({ groups, by, colouring, onOpen, onDeploy }: Props) {
   const { ref: frame, width, height } = useElementSize();
   const cells = useRef<HTMLCanvasElement>(null);
   const marks = useRef<HTMLCanvasElement>(null);
+  const listbox = useRef<HTMLDivElement>(null);
   const [generation, setGeneration] = useState(0);
   const [focus, setFocus] = useState(-1);
   const [focused, setFocused] = useState(false);
@@ -148,10 +149,20 @@ export function FleetMap({ groups, by, colouring, onOpen, onDeploy }: Props) {
 
   const hovered = hover === null ? undefined : layout.ids[hover.position];
   const current = layout.ids[focus];
-  const corner = focused && focus >= 0 ? cornerOf(layout, focus) : null;
+  /** The host to tell about, and where in the window: under the pointer, else in the keyboard's focus. */
+  const card = (() => {
+    const box = listbox.current?.getBoundingClientRect();
+    if (box === undefined) return null;
+    if (hover !== null && hovered !== undefined)
+      return { id: hovered, x: box.left + hover.x, y: box.top + hover.y };
+    if (!focused || current === undefined) return null;
+    const corner = cornerOf(layout, focus);
+    return { id: current, x: box.left + corner.x + layout.cell, y: box.top + corner.y };
+  })();
   return (
     <div ref={frame} className={classes.frame}>
       <div
+        ref={listbox}
         className={classes.listbox}
         role="listbox"
         tabIndex={0}
@@ -190,24 +201,7 @@ export function FleetMap({ groups, by, colouring, onOpen, onDeploy }: Props) {
           />
         )}
       </div>
-      {hovered !== undefined && hover !== null && (
-        <HostCard
-          id={hovered}
-          groups={groups}
-          x={hover.x}
-          y={hover.y}
-          within={{ width, height: Math.max(height, layout.height) }}
-        />
-      )}
-      {hovered === undefined && corner !== null && current !== undefined && drag === null && (
-        <HostCard
-          id={current}
-          groups={groups}
-          x={corner.x + layout.cell}
-          y={corner.y}
-          within={{ width, height: Math.max(height, layout.height) }}
-        />
-      )}
+      {drag === null && card !== null && <HostCard id={card.id} groups={groups} x={card.x} y={card.y} />}
     </div>
   );
 }

@@ -10,21 +10,22 @@ import { HEALTH_TONES } from "@/modules/fleet/words";
 import classes from "@/modules/map/FleetMap.module.css";
 
 const WIDTH = 288;
-const HEIGHT = 190;
+const HEIGHT = 240;
+const AWAY = 16;
 
 interface Props {
   id: string;
   groups: readonly Group[];
+  /** Where it points, in the window's coordinates. */
   x: number;
   y: number;
-  within: { width: number; height: number };
 }
 
-export function HostCard({ id, groups, x, y, within }: Props) {
+export function HostCard({ id, groups, x, y }: Props) {
   const row = useHost(id);
   if (row === undefined) return null;
-  const left = x + 18 + WIDTH > within.width ? Math.max(0, x - WIDTH - 12) : x + 18;
-  const top = Math.max(0, Math.min(y + 12, within.height - HEIGHT));
+  const left = x + AWAY + WIDTH > window.innerWidth ? x - WIDTH - AWAY : x + AWAY;
+  const top = Math.max(8, Math.min(y + AWAY, window.innerHeight - HEIGHT));
   const names = groups.filter((group) => row.group_ids.includes(group.id)).map((group) => group.name);
   return (
     <div className={classes.card} style={{ left, top }} data-testid="map-card">
@@ -36,12 +37,12 @@ export function HostCard({ id, groups, x, y, within }: Props) {
       )}
       <dl>
         <dt>Patches</dt>
-        <dd>
+        <dd className="ellipsis">
           {row.patches_read_at === null ? (
             "never read"
           ) : (
             <>
-              <SeverityBar counts={row.pending_by_severity} width={56} /> {row.pending_patches} pending,{" "}
+              <SeverityBar counts={row.pending_by_severity} width={56} /> {row.pending_patches},{" "}
               {row.pending_security} security
             </>
           )}

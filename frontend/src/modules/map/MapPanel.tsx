@@ -2,10 +2,11 @@
 
 import { Button, SegmentedControl, Skeleton } from "@mantine/core";
 import { useMemo } from "react";
-import { useNavigate, useSearchParams } from "react-router";
-import { useGroups } from "@/api/queries";
+import { useNavigate } from "react-router";
+import { useGroups, useGroupsQuery } from "@/api/queries";
 import page from "@/components/page.module.css";
 import { useKeys } from "@/lib/keyboard";
+import { useChoice } from "@/lib/url";
 import { count, plural } from "@/lib/words";
 import { type Ids, toFragment, useSelectedIds, useSelection } from "@/modules/fleet/selection";
 import { useFleet, useFleetLoaded, useFleetVersion } from "@/modules/fleet/store";
@@ -31,39 +32,19 @@ const VIEWS = [
   { value: "table", label: "Table" },
 ];
 
-/** A choice in the URL; the first option is the default and leaves no trace there. */
-function useChoice<Choice extends string>(
-  name: string,
-  options: readonly { value: string }[],
-): [Choice, (value: string) => void] {
-  const [params, setParams] = useSearchParams();
-  const given = params.get(name);
-  const first = options[0]?.value ?? "";
-  const value = options.some((option) => option.value === given) && given !== null ? given : first;
-  const set = (next: string) =>
-    setParams(
-      (before) => {
-        const after = new URLSearchParams(before);
-        if (next === first) after.delete(name);
-        else after.set(name, next);
-        return after;
-      },
-      { replace: true },
-    );
-  return [value as Choice, set];
-}
-
 export function MapPanel() {
   const fleet = useFleet();
   const loaded = useFleetLoaded();
   const version = useFleetVersion();
   const groups = useGroups();
+  // Drawn before the groups' names are there, everything would move a moment later.
+  const ready = !useGroupsQuery().isPending && loaded;
   const navigate = useNavigate();
   const selection = useSelection();
   const selected = useSelectedIds();
-  const [colouring, setColouring] = useChoice<Colouring>("colour", COLOURINGS);
-  const [by, setBy] = useChoice<Grouping>("by", GROUPINGS);
-  const [view, setView] = useChoice<"map" | "table">("view", VIEWS);
+  const [colouring, setColouring] = useChoice<Colouring>("colour", ["health", "age", "job"]);
+  const [by, setBy] = useChoice<Grouping>("by", ["group", "os"]);
+  const [view, setView] = useChoice<"map" | "table">("view", ["map", "table"]);
   // `version` stands for the rows, which the store changes in place.
   // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   const counts = useMemo(() => census(fleet.rows.values(), colouring), [fleet, colouring, version]);
@@ -104,7 +85,7 @@ export function MapPanel() {
             </Button>
           </>
         ) : (
-          <span className="muted">Drag to select, click to open</span>
+          view === "map" && <span className="muted">Drag to select, click to open</span>
         )}
       </div>
       <div className={classes.legend} role="group" aria-label="Select hosts by look">
@@ -127,7 +108,7 @@ export function MapPanel() {
           );
         })}
       </div>
-      {!loaded ? (
+      {!ready ? (
         <Skeleton className={classes.skeleton} />
       ) : view === "map" ? (
         <FleetMap

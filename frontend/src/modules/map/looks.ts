@@ -117,7 +117,7 @@ function healthLook(row: HostRow): Look {
 }
 
 /** How one host looks. */
-export function lookOf(row: HostRow, colouring: Colouring): Look {
-  if (colouring === "age") return ageLook(row);
+export function lookOf(row: HostRow, colouring: Colouring, at?: number): Look {
+  if (colouring === "age") return ageLook(row, at);
   return colouring === "job" ? jobLook(row) : healthLook(row);
 }

@@ -1,11 +1,10 @@
 /** Hosts gathered into the map's sections. Pure. */
 import type { Group, HostRow } from "@/api/types";
+import { naturally } from "@/lib/words";
 import { osOf } from "@/modules/fleet/filters";
 import type { SectionInput } from "@/modules/map/layout";
 
 export type Grouping = "group" | "os";
-
-const natural = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
 /** A host in several groups is drawn once, in the first of them by name; hosts without one come last. */
 export function sectionsOf(rows: Iterable<HostRow>, groups: readonly Group[], by: Grouping): SectionInput[] {
@@ -18,12 +17,12 @@ export function sectionsOf(rows: Iterable<HostRow>, groups: readonly Group[], by
     found.set(place.key, section);
   }
   return [...found.entries()]
-    .sort(([, a], [, b]) => Number(a.last) - Number(b.last) || natural.compare(a.label, b.label))
+    .sort(([, a], [, b]) => Number(a.last) - Number(b.last) || naturally.compare(a.label, b.label))
     .map(([key, section]) => ({
       key,
       label: section.label,
       ids: section.rows
-        .sort((a, b) => natural.compare(a.display_name, b.display_name) || (a.id < b.id ? -1 : 1))
+        .sort((a, b) => naturally.compare(a.display_name, b.display_name) || (a.id < b.id ? -1 : 1))
         .map((row) => row.id),
     }));
 }
@@ -36,6 +35,6 @@ function osPlace(row: HostRow) {
 function groupPlace(row: HostRow, names: ReadonlyMap<string, string>) {
   const first = row.group_ids
     .map((id) => ({ key: id, label: names.get(id) ?? "Group" }))
-    .sort((a, b) => natural.compare(a.label, b.label))[0];
+    .sort((a, b) => naturally.compare(a.label, b.label))[0];
   return first === undefined ? { key: "none", label: "No group", last: true } : { ...first, last: false };
 }

@@ -63,7 +63,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
       centered={false}
       padding={0}
       title={undefined}
-      aria-label="Search or jump to"
+      attributes={{ content: { "aria-label": "Search or jump to" } }}
     >
       <input
         className={classes.input}

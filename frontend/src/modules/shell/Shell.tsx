@@ -40,7 +40,10 @@ export function Shell({ onIdle }: { onIdle: () => void }) {
     }
   };
   useEffect(() => {
-    const later = setTimeout(onIdle, 1_500);
+    const later = setTimeout(() => {
+      void import("@/modules/shell/Palette").catch(() => undefined);
+      onIdle();
+    }, 1_000);
     return () => clearTimeout(later);
   }, [onIdle]);
 

@@ -3,6 +3,7 @@ import { QueryClient } from "@tanstack/react-query";
 import { watchActivity } from "@/api/activity";
 import { Api } from "@/api/http";
 import { ProblemError } from "@/api/problem";
+import { reads } from "@/api/queries";
 import { Session } from "@/api/session";
 import { Toasts } from "@/components/toasts";
 import { Selection } from "@/modules/fleet/selection";
@@ -44,8 +45,12 @@ export function startServices({ session, api, live, queries, selection }: Servic
     if (session.state.get().phase === "signed-in") void api.get("me").catch(() => undefined);
   });
   session.state.subscribe(() => {
-    if (session.state.get().phase === "signed-in") live.start();
-    else live.stop();
+    if (session.state.get().phase === "signed-in") {
+      live.start();
+      // What every page needs, asked for before the first of them is even loaded.
+      void queries.prefetchQuery(reads.groups(api));
+      void queries.prefetchQuery(reads.me(api));
+    } else live.stop();
     if (session.state.get().phase === "signed-out") {
       // Another person may sign in next: nothing of the last one's view may be left.
       queries.clear();

@@ -1,0 +1,87 @@
+import { describe, expect, it } from "vitest";
+import type { DeploymentPreview, PreviewHost } from "@/api/types";
+import { mustType } from "@/components/Confirm";
+import { bodyOf, packagesOf, planOf, planWords } from "@/modules/deploy/plan";
+
+function openssl(severity = "critical") {
+  return {
+    name: "openssl",
+    current_version: "3.0.15",
+    available_version: "3.0.16",
+    severity,
+    cve_ids: ["CVE-2026-1"],
+    requires_reboot: false,
+  };
+}
+
+function host(id: string, changes: Partial<PreviewHost> = {}): PreviewHost {
+  return {
+    host_id: id,
+    display_name: id,
+    address: "127.0.0.2",
+    packages: [openssl()],
+    will_reboot: false,
+    runs: "at once",
+    problem: null,
+    ...changes,
+  };
+}
+
+function preview(...hosts: PreviewHost[]): DeploymentPreview {
+  return {
+    host_count: hosts.length,
+    package_count: 0,
+    cve_count: 0,
+    reboot_count: 0,
+    problem_count: 0,
+    hosts,
+  };
+}
+
+describe("what a deployment would do", () => {
+  const all = preview(
+    host("a", { will_reboot: true }),
+    host("idle", { packages: [] }),
+    host("gone", { problem: "unreachable: connection refused" }),
+    host("unread", { packages: [], problem: "its patches were never read" }),
+  );
+
+  it("leaves out hosts where nothing is pending, but keeps those it knows nothing of", () => {
+    expect(planOf(all, false).hosts.map((each) => each.host_id)).toEqual(["a", "gone", "unread"]);
+  });
+
+  it("leaves out exceptions only when asked to", () => {
+    expect(planOf(all, true).hosts.map((each) => each.host_id)).toEqual(["a"]);
+  });
+
+  it("says it in numbers, each CVE once", () => {
+    expect(planWords(planOf(all, false))).toBe("2 updates on 3 hosts close 1 CVE; 1 host reboots");
+    expect(planWords(planOf(preview(), false))).toBe("Nothing to do");
+  });
+
+  it("gathers packages over hosts by their worst severity", () => {
+    const rows = packagesOf([host("a", { packages: [openssl("low")] }), host("b")]);
+    expect(rows).toHaveLength(1);
+    expect(rows[0]).toMatchObject({ name: "openssl", severity: "critical", hosts: 2, cves: ["CVE-2026-1"] });
+  });
+
+  it("asks for packages only when they were chosen one by one", () => {
+    expect(bodyOf(["a"], "security", ["curl"], "never")).toMatchObject({
+      packages: null,
+      security_only: true,
+    });
+    expect(bodyOf(["a"], "chosen", ["b", "a"], "if_required")).toMatchObject({
+      packages: ["a", "b"],
+      security_only: false,
+      reboot: "if_required",
+    });
+  });
+});
+
+describe("typing the count", () => {
+  it("is asked above fifty hosts or ten reboots", () => {
+    expect(mustType(50, 10)).toBeNull();
+    expect(mustType(51)).toBe(51);
+    expect(mustType(12, 11)).toBe(12);
+  });
+});

@@ -1,0 +1,23 @@
+"""TRUST "resend only on evidence": lost answers and lost jobs. The looks begin 45 s after the intent."""
+
+from __future__ import annotations
+
+from tests.system.conftest import LostAnswers
+from tests.system.manager import Fleet
+
+
+def test_lost_answers_and_lost_jobs_are_decided_by_evidence_alone(fleet: Fleet, lost_answers: LostAnswers) -> None:
+    agents, hosts = lost_answers.agents, lost_answers.hosts
+    ended = fleet.api.wait_deployment(lost_answers.deployment, 120.0)
+    jobs = fleet.api.jobs(lost_answers.deployment)
+    assert ended["state"] == "succeeded", {job["state"]: job["message"] for job in jobs.values()}
+    assert {len(agent.host.applied) for agent in agents.values()} == {1}
+    assert {name: len(agent.applies) for name, agent in agents.items() if len(agent.applies) > 1} == {
+        "never arrived": 2
+    }
+    adopted = {name for name, host_id in hosts.items() if jobs[host_id]["attempts"][0]["adopted"]}
+    assert adopted == {"accepted, then cut", "an old one's"}
+    first, second = agents["never arrived"].applies
+    assert second.at - first.at >= 55.0
+    assert all(len(jobs[host_id]["attempts"]) == 1 for host_id in hosts.values())
+    assert all(agent.limited == [] for agent in agents.values())
