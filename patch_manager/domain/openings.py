@@ -169,9 +169,13 @@ def _in_window(windows: Sequence[HostWindow], freezes: Sequence[Freeze], now: da
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """Why a host may not be touched at this moment, and when a job that waits for it may start (None: not planned)."""
+    """Why a host may not be touched at this moment, and when a job that waits for it may start (None: not planned).
+
+    ``reason`` ends a sentence (*not sent: …*); ``waiting`` is the message of a job that stays in its queue.
+    """
 
     reason: str
+    waiting: str
     until: datetime | None
 
 
@@ -180,15 +184,19 @@ def closed_to_start(
 ) -> Closed | None:
     """Why work may not start now; None when it may."""
     found = plan(windows, freezes, now, when)
-    return None if found.starts_now else Closed(found.words, found.not_before)
+    return None if found.starts_now else _closed(freezes, now, found)
 
 
 def closed_to_go_on(
     windows: Sequence[HostWindow], freezes: Sequence[Freeze], now: datetime, when: When
 ) -> Closed | None:
     """Why begun work may not take its next step (a reboot); None when it may. A cutoff keeps only starts away."""
-    frozen = freeze_at(freezes, now)
-    if frozen is None and (when is When.NOW or open_now(windows, now) is not None):
+    if freeze_at(freezes, now) is None and (when is When.NOW or open_now(windows, now) is not None):
         return None
-    words = "outside the host's maintenance windows" if frozen is None else f"the host is {frozen.words}"
-    return Closed(words, plan(windows, freezes, now, when).not_before)
+    return _closed(freezes, now, plan(windows, freezes, now, when))
+
+
+def _closed(freezes: Sequence[Freeze], now: datetime, planned: Plan) -> Closed:
+    frozen = freeze_at(freezes, now)
+    reason = "outside the host's maintenance windows" if frozen is None else f"the host is {frozen.words}"
+    return Closed(reason, planned.words, planned.not_before)
