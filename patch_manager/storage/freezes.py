@@ -31,7 +31,7 @@ _INSERT: Final = """
 INSERT INTO freezes (id, group_id, starts_at, ends_at, reason, created_by, created_by_name, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
-_DELETE: Final = "DELETE FROM freezes WHERE id = $1"
+_DELETE: Final = "DELETE FROM freezes WHERE id = $1 RETURNING id"
 _COMING: Final = """
 SELECT id, group_id, starts_at, ends_at, reason FROM freezes WHERE ends_at > $1 ORDER BY starts_at, id
 """
@@ -94,9 +94,9 @@ async def get_freeze(connection: Connection, freeze_id: UUID) -> FreezeRow | Non
     return None if row is None else _row(row)
 
 
-async def delete_freeze(connection: Connection, freeze_id: UUID) -> None:
-    """Remove a freeze."""
-    await connection.execute(_DELETE, freeze_id)
+async def delete_freeze(connection: Connection, freeze_id: UUID) -> bool:
+    """Remove a freeze; False: somebody did already."""
+    return await connection.fetchval(_DELETE, freeze_id) is not None
 
 
 async def list_freezes(
