@@ -87,6 +87,7 @@ class Installation:
 
 
 _BASE = "127.32.0.1"
+_LEFT = "patch_manager_hosts_never_polled "
 
 
 def install(directory: Path, hosts: int) -> Installation:
@@ -246,13 +247,15 @@ class Page:
 def wait_for_contact(manager: Manager, seconds: float) -> float:
     """Wait until every host has been polled; the seconds that took. Raises RuntimeError after ``seconds``."""
     began = time.monotonic()
-    with manager.signed_in() as page:
-        while time.monotonic() - began < seconds:
-            totals = page.json("/api/v1/fleet")["totals"]
-            if totals["never_polled"] == 0:
-                return time.monotonic() - began
-            time.sleep(1.0)
-    raise RuntimeError(f"after {seconds:.0f} s some hosts were never reached: {totals}")
+    left = -1.0
+    while time.monotonic() - began < seconds:
+        with manager.page() as page:
+            _, metrics = page.get("/metrics")
+        left = next(float(line.split()[1]) for line in metrics.decode().splitlines() if line.startswith(_LEFT))
+        if left == 0:
+            return time.monotonic() - began
+        time.sleep(1.0)
+    raise RuntimeError(f"after {seconds:.0f} s {left:.0f} hosts were never reached")
 
 
 def contact_seconds(hosts: int) -> float:

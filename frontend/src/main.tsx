@@ -6,9 +6,11 @@ import "@/theme/tokens.css";
 import "@/theme/base.css";
 import { buildServices, startServices } from "@/modules/shell/services";
 import { App } from "@/pages/App";
+import { fetchPage } from "@/pages/routes";
 
 const services = buildServices();
 startServices(services);
+fetchPage(window.location.pathname);
 
 const root = document.getElementById("root");
 if (root !== null) {

@@ -6,7 +6,7 @@ client and one host's client serves polls, refreshes and jobs, each with a limit
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ import trio
 
 from patch_manager.actors.agent.client import AgentClient
 from patch_manager.actors.agent.failures import AgentFailure, reason
-from patch_manager.actors.agent.models import AgentHealth, PackageList
+from patch_manager.actors.agent.models import PackageList
 from patch_manager.actors.health_rules import NOT_THE_HOSTS_FAULT
 from patch_manager.actors.messages import PollFailure, PollKind, PollOutcome
-from patch_manager.domain.health import FailureKind
+from patch_manager.actors.silence import unless_silent
 from patch_manager.domain.hosts import HostRecord
-
-SILENCE_SECONDS = 20.0
-SECOND_QUESTION_SECONDS = 20.0
 
 LEND_SECONDS = 0.3
 """How long a connection keeps its place in a limiter that others wait for; a handshake takes a tenth of it."""
+LOOK_SECONDS = 0.1
+LONGEST_PASS_SECONDS = 0.05
+"""A pass of the event loop that takes longer says that this process is the slow one, and nothing of the hosts."""
 
 Connecting = Callable[[], AbstractAsyncContextManager[None]]
 
@@ -87,7 +87,7 @@ async def _held(turn: Turn, *, lent: bool = False) -> AsyncIterator[None]:
     except trio.WouldBlock:
         turn.waiting(True)
         try:
-            await _acquire(turn.limiter, loan)
+            await turn.limiter.acquire_on_behalf_of(loan)
         finally:
             turn.waiting(False)
     if lent:
@@ -99,24 +99,32 @@ async def _held(turn: Turn, *, lent: bool = False) -> AsyncIterator[None]:
             turn.limiter.release_on_behalf_of(loan)
 
 
-async def _acquire(limiter: trio.CapacityLimiter, loan: _Loan) -> None:
-    """Wait for a place; those who wait take back the places of those who are silent."""
+async def lend_forever(limiters: Sequence[trio.CapacityLimiter]) -> None:
+    """Free places of ``limiters`` that connections hold for too long while others wait. One task for the fleet.
+
+    Only while a pass of the event loop is short: when the processor is, every handshake is slow, and letting more begin
+    would starve pages and the database of what is left.
+    """
     while True:
-        with trio.move_on_at(_take_back(limiter)):
-            await limiter.acquire_on_behalf_of(loan)
-            return
+        await trio.sleep(LOOK_SECONDS)
+        if any(limiter.statistics().tasks_waiting for limiter in limiters):
+            before = trio.current_time()
+            # Twice: tasks of a pass run in any order, so that one checkpoint may miss whoever is slow.
+            await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint()
+            if trio.current_time() - before < LONGEST_PASS_SECONDS:
+                for limiter in limiters:
+                    _take_back(limiter)
 
 
-def _take_back(limiter: trio.CapacityLimiter) -> float:
-    """Free the places held for too long; when the next one will have been."""
-    now = trio.current_time()
-    loans = [each for each in limiter.statistics().borrowers if isinstance(each, _Loan)]
-    for loan in loans:
-        if loan.since + LEND_SECONDS <= now:
+def _take_back(limiter: trio.CapacityLimiter) -> None:
+    now, numbers = trio.current_time(), limiter.statistics()
+    if not numbers.tasks_waiting:
+        return
+    for loan in numbers.borrowers:
+        if isinstance(loan, _Loan) and loan.since + LEND_SECONDS <= now:
             loan.taken_back = True
             limiter.release_on_behalf_of(loan)
-    # Whoever got a place just now does not know yet since when: look again.
-    return min((now, *(loan.since for loan in loans if not loan.taken_back))) + LEND_SECONDS
 
 
 @asynccontextmanager
@@ -135,7 +143,7 @@ async def read_host(agent: AgentClient, kind: PollKind) -> PollOutcome:
     What fails after health says so in words and does not hide what was read.
     """
     try:
-        health = await _health(agent)
+        health = await unless_silent(agent, agent.health)
     except AgentFailure as failure:
         return PollOutcome(failure=PollFailure(failure.kind, reason(failure), failure.retry_after))
     if kind is PollKind.HEALTH:
@@ -159,42 +167,6 @@ async def read_packages(agent: AgentClient) -> PackageList | PollFailure:
         return await agent.packages()
     except AgentFailure as failure:
         return PollFailure(failure.kind, reason(failure), failure.retry_after)
-
-
-async def _health(agent: AgentClient) -> AgentHealth:
-    """Health, which may take minutes while the agent refreshes its package cache (AGENT_API "Endpoints").
-
-    An agent that works on it still tells its system information at once. So silence is told from slowness by asking
-    for that on a second connection: operators learn of a hanging agent in well under a minute, not after five.
-    """
-    result: AgentHealth | AgentFailure | None = None
-    async with trio.open_nursery() as nursery:
-
-        async def ask_again() -> None:
-            nonlocal result
-            await trio.sleep(SILENCE_SECONDS)
-            with trio.move_on_after(SECOND_QUESTION_SECONDS) as waiting:
-                try:
-                    await agent.system_info()
-                except AgentFailure as failure:
-                    result = failure
-            if waiting.cancelled_caught:
-                seconds = SILENCE_SECONDS + SECOND_QUESTION_SECONDS
-                detail = f"connected, but silent for {seconds:.0f} s, also to a second question"
-                result = AgentFailure(FailureKind.TIMED_OUT, detail)
-            if result is not None:
-                nursery.cancel_scope.cancel()
-
-        nursery.start_soon(ask_again)
-        try:
-            result = await agent.health()
-        except AgentFailure as failure:
-            result = failure
-        nursery.cancel_scope.cancel()
-    if isinstance(result, AgentFailure):
-        raise result
-    assert result is not None  # noqa: S101 - cancelled from outside leaves by Cancelled
-    return result
 
 
 def _after_health(failure: AgentFailure, what: str) -> PollFailure:

@@ -42,6 +42,8 @@ GRACE_SECONDS = 3.0
 MAX_CONNECTIONS = 1000
 MAX_CONNECTIONS_PER_ADDRESS = 200
 
+_GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
+
 Scope = Any
 ASGIApp = Callable[[Scope, Any, Any], Awaitable[None]]
 TlsListener = trio.SSLListener[trio.SocketStream]
@@ -200,17 +202,27 @@ class GuardedServer(TCPServer):
                 if self._closing and getattr(event, "idle", False):
                     await self.protocol_send(Closed())
             return
-        async with self.send_lock:
-            # Shielded, because half a TLS record would spoil the stream; with a deadline, because browsers stall.
-            with trio.move_on_after(SEND_SECONDS, shield=True) as waiting:
-                try:
-                    await self.stream.send_all(event.data)
-                    return
-                except (trio.BrokenResourceError, trio.ClosedResourceError):
-                    pass
-            if waiting.cancelled_caught:
-                self.abort()
-        await self.protocol.handle(Closed())
+        if not await self._send(event.data):
+            await self.protocol.handle(Closed())
+            await trio.lowlevel.checkpoint_if_cancelled()  # the answer may be endless
+
+    async def _send(self, data: bytes) -> bool:
+        """Send all of it, in turn; False when the connection is no more.
+
+        A handler whose browser went away is cancelled while its answer goes out. What has left the protocol's state
+        must go all the same, and be noted as sent: half a TLS record spoils the stream, a lost or repeated HEADERS
+        frame the compression of all later ones (RFC 7541 2.2). Hence the shield, the wait for one's turn included,
+        and no cancellation after a success; each turn has a deadline, because browsers stall.
+        """
+        sent = False
+        with trio.CancelScope(shield=True):
+            async with self.send_lock:
+                with trio.move_on_after(SEND_SECONDS) as waiting, contextlib.suppress(*_GONE):
+                    await self.stream.send_all(data)
+                    sent = True
+                if waiting.cancelled_caught:
+                    self.abort()
+        return sent
 
     async def _close(self) -> None:
         """Say goodbye if that is quick, cut it otherwise."""

@@ -23,6 +23,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (address) DO NOTHING
 RETURNING id
 """
+_ISSUED_BEFORE: Final = """
+UPDATE certificates SET host_id = $1 WHERE host_id IS NULL AND profile = 'agent_server' AND $2 = ANY (sans)
+"""
 _RECORD: Final = """
 SELECT h.id, h.address, h.port, h.fqdn, h.display_name, h.created_at,
        ARRAY(SELECT g.group_id FROM group_hosts g WHERE g.host_id = h.id) AS group_ids
@@ -93,6 +96,7 @@ async def add_host(connection: Connection, record: HostRecord, *, created_by: UU
         # Removed by somebody between the two statements: the caller may as well be told of the clash that was.
         return _record(row) if row is not None else record
     await join_groups(connection, record.id, record.group_ids)
+    await connection.execute(_ISSUED_BEFORE, record.id, record.address)
     return None
 
 

@@ -22,7 +22,7 @@ from patch_manager.actors.messages import (
     Reply,
     RunJob,
 )
-from patch_manager.actors.polling import AgentFactory
+from patch_manager.actors.polling import AgentFactory, lend_forever
 from patch_manager.actors.ports import JobRunner
 from patch_manager.actors.schedule import Cadence
 from patch_manager.domain.host_status import StoredHost
@@ -120,6 +120,7 @@ class FleetSupervisor:
                 self._nursery = nursery
                 nursery.start_soon(self.hub.run)
                 nursery.start_soon(self._writer.run)
+                nursery.start_soon(lend_forever, self.limits.connecting)
                 await self._start_all()
                 nursery.start_soon(self._reconcile_forever)
                 task_status.started()

@@ -74,6 +74,8 @@ class FleetBlobs:
         self._picture = picture
         self._kept: OrderedDict[Scope, tuple[FleetBlob, int, float]] = OrderedDict()
         self._making = trio.Lock()
+        # One for all answers: each brings some megabytes, which the allocator would not give back.
+        self._compressor = zstandard.ZstdCompressor(level=3)
 
     async def get(self, scope: Scope) -> FleetBlob:
         """The fleet of a scope at the current revision; requests that come while it is made wait for the one."""
@@ -86,7 +88,7 @@ class FleetBlobs:
                     self._kept.move_to_end(scope)
                     return blob
             rows = await fleet_rows(self._picture, scope)
-            compressor = zstandard.ZstdCompressor(level=3).compressobj()
+            compressor = self._compressor.compressobj()
             parts: list[bytes] = []
             for part in rows.json():
                 parts.append(compressor.compress(part))

@@ -50,6 +50,11 @@ class Limits:
             password_hashing=trio.CapacityLimiter(settings.password_hashing),
         )
 
+    @property
+    def connecting(self) -> tuple[trio.CapacityLimiter, ...]:
+        """Those held for connecting and handshakes."""
+        return self.polls_connecting, self.polls_suspect, self.refresh, self.dispatch
+
     def statistics(self) -> dict[str, LimiterStatistics]:
         """By limiter name."""
         found: dict[str, LimiterStatistics] = {}

@@ -25,6 +25,7 @@ from patch_manager.actors.messages import (
     Retire,
     RunJob,
 )
+from patch_manager.actors.polling import lend_forever
 from patch_manager.actors.ports import HostLink
 from patch_manager.domain.health import ActorState, FailureKind, Health
 from patch_manager.domain.host_status import HostStatus
@@ -51,6 +52,7 @@ def around(limits: LimitSettings | None = None) -> Around:
 @asynccontextmanager
 async def running(shared: Around, *actors: HostActor) -> AsyncIterator[trio.Nursery]:
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(lend_forever, shared.limits.connecting)
         for actor in actors:
             nursery.start_soon(actor.run)
         yield nursery
@@ -159,8 +161,8 @@ async def test_hosts_that_do_not_answer_the_connection_delay_no_healthy_ones(
     healthy = actors_of(shared, range(101, 111), POLLED)
     async with running(shared, *actors, *healthy):
         waiting = 0
-        for _ in range(90):
-            await trio.sleep(10)
+        for _ in range(4500):
+            await trio.sleep(0.2)  # a wait for a place is shorter than half a second
             waiting = max(waiting, shared.limits.statistics()["polls_suspect"].waiting)
     assert waiting > 0
     for number in range(101, 111):

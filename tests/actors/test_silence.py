@@ -12,7 +12,8 @@ from patch_manager.actors.agent.client import AgentClient
 from patch_manager.actors.agent.failures import AgentFailure
 from patch_manager.actors.agent.models import AgentHealth, AgentInfo, AgentStatus
 from patch_manager.actors.messages import PollKind
-from patch_manager.actors.polling import SECOND_QUESTION_SECONDS, SILENCE_SECONDS, read_host
+from patch_manager.actors.polling import read_host
+from patch_manager.actors.silence import SECOND_QUESTION_SECONDS, SILENCE_SECONDS
 from patch_manager.domain.health import FailureKind
 
 

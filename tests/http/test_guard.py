@@ -312,6 +312,34 @@ async def test_an_early_answer_over_http2_leaves_the_connection_usable(server: T
     assert [event.stream_id for event in events if isinstance(event, h2.events.ResponseReceived)] == [3]
 
 
+async def hasty(scope: Any, receive: Any, send: Any) -> None:
+    """Answers; below /cancelled as a handler does whose browser went away while it was busy."""
+    name = scope["path"].removeprefix("/").encode()
+    with trio.CancelScope() as handler:
+        if name.startswith(b"cancelled"):
+            handler.cancel()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"x-name", name)]})
+        await send({"type": "http.response.body", "body": b"ok", "more_body": False})
+
+
+async def test_a_handler_cancelled_while_it_answers_leaves_the_connection_usable() -> None:
+    stop = trio.Event()
+    async with trio.open_nursery() as nursery:
+        server = await running_https(nursery, hasty, stop)
+        async with server.connected("h2") as stream:
+            client = Http2(stream)
+            for number, path in enumerate(
+                ("/first", "/cancelled-1", "/cancelled-2", "/last", "/cancelled-1", "/first")
+            ):
+                client.connection.send_headers(2 * number + 1, without("", path=path), end_stream=True)
+                await client.flush()
+                with trio.fail_after(5):
+                    events = await client.until(h2.events.ResponseReceived)
+                answers = [event for event in events if isinstance(event, h2.events.ResponseReceived)]
+                assert path.removeprefix("/") in [str(value) for _, value in answers[0].headers or []]
+        stop.set()
+
+
 # --- WebSockets, on a bare ASGI app ---------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 import trio
+from structlog.testing import capture_logs
 
 from patch_manager.storage import (
     Connection,
@@ -169,14 +170,15 @@ async def test_a_terminated_session_is_unavailable_and_replaced(db: Database, da
     assert await db.read(lambda connection: connection.fetchval("SELECT 1")) == 1
 
 
-async def test_a_callback_error_is_logged_and_ends_nothing(db: Database, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_callback_error_is_logged_and_ends_nothing(db: Database) -> None:
     async def stray(connection: Connection) -> None:
         asyncio.get_running_loop().call_soon(lambda: 1 / 0)
         await asyncio.sleep(0)
 
-    await db.read(stray)
-    assert await db.read(lambda connection: connection.fetchval("SELECT 1")) == 1
-    assert "database_callback_failed" in capsys.readouterr().out
+    with capture_logs() as logged:
+        await db.read(stray)
+        assert await db.read(lambda connection: connection.fetchval("SELECT 1")) == 1
+    assert "database_callback_failed" in [entry["event"] for entry in logged]
 
 
 async def test_errors_of_the_block_leave_bare(database: TestDatabase) -> None:

@@ -108,6 +108,14 @@ def test_a_reboot_is_not_requested_when_nothing_needs_it(fleet: Fleet) -> None:
     assert agent.host.reboots == 0
 
 
+def test_two_deployments_at_once_patch_a_host_once(fleet: Fleet) -> None:
+    agent = fleet.agent(host=Host(pending(), job_seconds=1.5))
+    (host_id,) = ready(fleet, agent)
+    both = [fleet.api.deploy(host_id), fleet.api.deploy(host_id)]
+    assert [fleet.api.wait_deployment(deployment)["state"] for deployment in both] == ["succeeded", "succeeded"]
+    assert len(agent.applies) == 1
+
+
 def test_what_is_kept_back_fails_the_job_and_is_named(fleet: Fleet) -> None:
     agent = fleet.agent(CodeDialect((2, 4, 0)), Host([Patch("libc6", kept_back=True), Patch("vim")]))
     (host_id,) = ready(fleet, agent)

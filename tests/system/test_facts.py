@@ -48,6 +48,8 @@ def test_every_dialect_is_read_within_one_poll(fleet: Fleet, dialect: CodeDialec
     listed = {patch["name"]: patch for patch in fleet.api.get(f"/hosts/{row['id']}/patches")["items"]}
     assert listed.keys() == {"openssl", "linux-image-amd64", "vim"}
     assert listed["openssl"]["cve_ids"] == ["CVE-2024-0001", "CVE-2024-0002"]
+    (certificate,) = fleet.api.get(f"/hosts/{row['id']}/certificates")["items"]  # issued before the host was added
+    assert agent.address in certificate["sans"]
     assert agent.limited == []
 
 

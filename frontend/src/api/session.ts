@@ -19,6 +19,8 @@ interface Tokens {
 export const BASE = "/api/v1";
 const REFRESH_BEFORE = 60_000;
 const RETRY_OFFLINE = 3_000;
+const RENEWING = "patch-manager.renewing"; // since when a renewal is under way
+const ANSWERED_WITHIN = 1_500;
 const HINT = "patch-manager.signed-in"; // not a secret: decides only whether the first paint is the shell or the form
 
 export class Session {
@@ -84,11 +86,15 @@ export class Session {
   async #refreshNow(): Promise<boolean> {
     const known = this.state.get().phase === "signed-in";
     let response: Response;
+    await pageBefore();
     try {
-      response = await fetch(`${BASE}/auth/refresh`, { method: "POST" });
+      localStorage.setItem(RENEWING, String(Date.now()));
+      // Kept alive: a reload must not lose the answer, for the cookie sent is spent once the server has seen it.
+      response = await fetch(`${BASE}/auth/refresh`, { method: "POST", keepalive: true });
     } catch {
-      return this.#offline();
+      return this.#offline(); // or the page is being left: the mark stays
     }
+    localStorage.removeItem(RENEWING);
     if (response.ok) {
       this.accept((await response.json()) as Tokens);
       return true;
@@ -116,6 +122,15 @@ export class Session {
     this.token.set(null);
     this.state.set({ phase: "signed-out", reason });
   }
+}
+
+/**
+ * Wait for the answer to a page that was left while it renewed the session (its mark is still there, though its lock is
+ * gone): the answer brings the new cookie, and sending the old one again would end the session.
+ */
+async function pageBefore(): Promise<void> {
+  const left = Number(localStorage.getItem(RENEWING) ?? 0) + ANSWERED_WITHIN - Date.now();
+  if (left > 0 && left <= ANSWERED_WITHIN) await new Promise((resolve) => setTimeout(resolve, left));
 }
 
 function ended(problem: ProblemError): string {

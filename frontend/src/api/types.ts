@@ -28,6 +28,9 @@ export type Job = Schemas["JobOut"];
 export type JobDetail = Schemas["JobDetail"];
 export type JobState = Job["state"];
 export type Attempt = Schemas["AttemptOut"];
+export type Package = Schemas["PackageRow"];
+export type Certificate = Schemas["CertificateOut"];
+export type AuditEvent = Schemas["AuditEventOut"];
 export type Problem = Schemas["Problem"];
 
 /** One page of a list. */

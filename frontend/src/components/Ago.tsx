@@ -15,7 +15,8 @@ export function Ago({ at, none = "never", fine = false }: Props) {
   if (at === null || at === undefined) return <span className="muted">{none}</span>;
   return (
     <time dateTime={at} title={exact(at)}>
-      {relative(at, now)}
+      {/* The clock ticks slowly, and what happened since its last tick is not to come. */}
+      {relative(at, Math.max(now, Date.parse(at)))}
     </time>
   );
 }

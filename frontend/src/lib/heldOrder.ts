@@ -31,7 +31,9 @@ export function useHeldOrder<Row extends Identified>(fresh: Row[], key: string):
   const shown = useRef<{ key: string; ids: string[] }>({ key: "", ids: [] });
   const wanted = `${generation}\n${key}`;
   const moved = difference(shown.current.ids, fresh);
-  if (shown.current.key !== wanted || (!held && moved > 0)) {
+  // Under the pointer of an empty list there is nothing to move.
+  const free = !held || shown.current.ids.length === 0;
+  if (shown.current.key !== wanted || (free && moved > 0)) {
     shown.current = { key: wanted, ids: fresh.map((row) => row.id) };
   }
   const { ids } = shown.current;

@@ -6,7 +6,7 @@ import { useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { useApi } from "@/api/context";
 import { keys } from "@/api/keys";
-import { useIsAdmin } from "@/api/queries";
+import { useIsAdmin, useMe } from "@/api/queries";
 import type { HostRow, Job, Page } from "@/api/types";
 import { Ago } from "@/components/Ago";
 import { Icon } from "@/components/Icon";
@@ -19,17 +19,22 @@ import { count, sentence } from "@/lib/words";
 import { toFragment } from "@/modules/fleet/selection";
 import { useFleet, useFleetLoaded, useHost } from "@/modules/fleet/store";
 import { HEALTH_TONES } from "@/modules/fleet/words";
+import { AuditTable } from "@/modules/hosts/AuditTable";
 import { useHostActions } from "@/modules/hosts/actions";
+import { Certificates } from "@/modules/hosts/Certificates";
 import { EditHost } from "@/modules/hosts/EditHost";
 import { Facts } from "@/modules/hosts/Facts";
 import { HealthStrip } from "@/modules/hosts/HealthStrip";
 import classes from "@/modules/hosts/Host.module.css";
+import { PackageTable } from "@/modules/hosts/PackageTable";
 import { PatchTable } from "@/modules/hosts/PatchTable";
 import { RemoveHosts } from "@/modules/hosts/RemoveHosts";
 import { JobDrawer } from "@/modules/jobs/JobDrawer";
 import { JobTable } from "@/modules/jobs/JobTable";
 import { useTitle } from "@/modules/shell/title";
 
+const TABS = ["patches", "packages", "jobs", "certificates", "audit"] as const;
+const ADMIN_TABS: ReadonlySet<string> = new Set(["certificates", "audit"]);
 const ABOVE = { text: "Hosts", to: "/hosts" };
 
 export default function Host() {
@@ -62,7 +67,10 @@ export default function Host() {
 }
 
 function Story({ row }: { row: HostRow }) {
-  const [tab, setTab] = useChoice("tab", ["patches", "jobs"]);
+  const me = useMe();
+  const admin = me?.role === "admin";
+  const [wanted, setTab] = useChoice("tab", TABS);
+  const tab = ADMIN_TABS.has(wanted) && me !== undefined && !admin ? "patches" : wanted;
   return (
     <div className="page full">
       <Head row={row} />
@@ -74,10 +82,18 @@ function Story({ row }: { row: HostRow }) {
           <Tabs.Tab value="patches">
             Patches {row.patches_read_at === null ? "" : count(row.pending_patches)}
           </Tabs.Tab>
+          <Tabs.Tab value="packages">Packages</Tabs.Tab>
           <Tabs.Tab value="jobs">Jobs</Tabs.Tab>
+          {admin && <Tabs.Tab value="certificates">Certificates</Tabs.Tab>}
+          {admin && <Tabs.Tab value="audit">Audit</Tabs.Tab>}
         </Tabs.List>
       </Tabs>
-      {tab === "patches" ? <PatchTable host={row} /> : <HostJobs id={row.id} />}
+      {tab === "patches" && <PatchTable host={row} />}
+      {tab === "packages" && <PackageTable host={row} />}
+      {tab === "jobs" && <HostJobs id={row.id} />}
+      {ADMIN_TABS.has(tab) && !admin && <Skeleton height={240} />}
+      {tab === "certificates" && admin && <Certificates host={row} />}
+      {tab === "audit" && admin && <AuditTable host={row} />}
       <JobDrawer />
     </div>
   );

@@ -3,8 +3,10 @@ import { Button } from "@mantine/core";
 import { Link, useRouteError } from "react-router";
 import { messageOf } from "@/api/problem";
 import { Empty } from "@/components/Notice";
+import { useTitle } from "@/modules/shell/title";
 
 export function NotFound() {
+  useTitle("Not found");
   return (
     <Empty
       title="There is no such page"
@@ -20,6 +22,7 @@ export function NotFound() {
 }
 
 export function PageError() {
+  useTitle("Something broke");
   const error = useRouteError();
   return (
     <Empty

@@ -22,6 +22,15 @@ const Jobs = lazy(load.jobs);
 const Deployment = lazy(load.deployment);
 const Groups = lazy(load.groups);
 
+/** Start fetching the page of an address, while the session is still being renewed. */
+export function fetchPage(path: string): void {
+  const [, first = "", second = ""] = path.split("/");
+  const page = { "": load.dashboard, hosts: second === "" ? load.hosts : load.host, deploy: load.deploy }[
+    first
+  ];
+  void page?.().catch(() => undefined);
+}
+
 /** Fetch the other pages ahead, once the first one had its turn. */
 function preload(): void {
   for (const page of Object.values(load)) void page().catch(() => undefined);

@@ -212,8 +212,11 @@ class AgentConnection:
     async def aclose(self) -> None:
         """Close at once: no TLS farewell is awaited, so a peer that stalls cannot hold the caller."""
         self.open = False
-        stream = self.stream
-        await trio.aclose_forcefully(stream.transport_stream if isinstance(stream, trio.SSLStream) else stream)
+        transport = self.stream.transport_stream if isinstance(self.stream, trio.SSLStream) else self.stream
+        if isinstance(transport, trio.SocketStream):
+            transport.socket.close()  # a cancelled scope to close a socket in would cost as much as the closing
+        else:
+            await trio.aclose_forcefully(transport)
 
 
 class _Answer:

@@ -80,6 +80,8 @@ class _Lane:
         self._turn = trio.Lock()  # fair: a later caller cannot overtake
 
     async def take(self) -> None:
+        if not self.waiting and self.bucket.take(self._clock()):
+            return  # nobody to queue behind: a scheduled poll costs no lock
         self.waiting += 1
         try:
             async with self._turn:

@@ -100,6 +100,7 @@ def retry(run: Run) -> Step[None]:
 def dispatch(run: Run) -> Step[None]:
     """One round: read, decide what to send, send it. Ends with a commit, or after a pause with nothing changed."""
     yield from claim()
+    run.first_try = run.now if run.tries == 0 else run.first_try
     patches = yield from read_patches()
     if isinstance(patches, ReadFailed):
         yield from unreachable(run, patches.reason, patches.retry_after)
@@ -180,6 +181,7 @@ def _send(run: Run, planned: JobRecord, left: tuple[Target, ...], found: JobsRea
         yield from _put_off(run, event.closed, _unsent(run, SendOutcome.NOT_SENT))
     elif isinstance(event, NotSent):
         yield from commit(run, _unsent(run, SendOutcome.NOT_SENT), f"not sent: {event.reason}")
+        run.first_try = None  # the agent answered until now: all tries are left
         yield from unreachable(run, event.reason, None)
     else:
         raise TypeError(f"{type(event).__name__} does not answer a send")
@@ -204,7 +206,8 @@ def unreachable(run: Run, reason: str, retry_after: float | None) -> Step[None]:
     if retry_after is not None:
         yield from wait(min(retry_after, 900.0))
         return
-    if run.tries < len(rules.CONNECT_PAUSES):
+    waited = run.now.elapsed(run.first_try) if run.first_try is not None else 0.0
+    if run.tries < len(rules.CONNECT_PAUSES) and waited < rules.UNREACHABLE_LIMIT:
         run.tries += 1
         yield from wait(rules.CONNECT_PAUSES[run.tries - 1])
         return

@@ -22,6 +22,7 @@ MAX_SENDS: Final = 3  # TRUST "Ambiguous": per attempt
 MAX_ATTEMPTS: Final = 2  # DESIGN §4: first and one retry
 LOST_PATIENCE: Final = 30 * 60.0  # TRUST "404 for an accepted job": the package manager may live on
 CONNECT_PAUSES: Final = (2.0, 5.0, 15.0)  # ours: an agent restarting is back within them
+UNREACHABLE_LIMIT: Final = 30.0  # ours: tries that time out end the attempt sooner than ones that are refused
 UNREACHABLE_RETRY: Final = 30.0  # ours: before the one retry of a host that could not be reached
 LOOK_AGAIN: Final = 10.0  # ours: pace of evidence; 6 rounds of 3 reads a minute stay far inside 100
 PATIENCE_STEP: Final = 20.0  # ours: pace while the package manager may live on

@@ -22,6 +22,7 @@ from patch_manager.actors.jobs.ports import Agent, Clock, Gate, Ledger, Progress
 from patch_manager.actors.jobs.protocol import Protocol
 from patch_manager.actors.jobs.rules import INTENT_MAX_AGE
 from patch_manager.actors.ports import HostLink
+from patch_manager.actors.silence import unless_silent
 from patch_manager.domain.hosts import JobInHand
 from patch_manager.domain.job_record import JobRecord, Moment, Send
 from patch_manager.domain.jobs import DueJob, JobState, Operation
@@ -153,7 +154,7 @@ class _JobRun:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.let_go_later)
             try:
-                listed = await self.agent.patches()
+                listed = await unless_silent(self.agent, self.agent.patches)
             except AgentFailure as failure:  # kept out of the nursery, which would wrap it in a group
                 listed = failure
             nursery.cancel_scope.cancel()
@@ -186,7 +187,7 @@ class _JobRun:
                 assert_never(command)
 
     async def health(self, facts: bool) -> m.Event:
-        health = await self.agent.health()
+        health = await unless_silent(self.agent, self.agent.health)
         self.link.observed_health(health)
         read = m.HealthRead(
             uptime_seconds=health.uptime_seconds,

@@ -48,11 +48,15 @@ class Superseded(Exception):
 
 @dataclass(slots=True)
 class Run:
-    """One run: the record as last committed and the present moment. ``tries`` failed to reach the agent in a row."""
+    """One run: the record as last committed and the present moment.
+
+    ``tries`` failed to reach the agent in a row; ``first_try`` is when the attempt began to read.
+    """
 
     record: JobRecord
     now: Moment
     tries: int = 0
+    first_try: Moment | None = None
 
 
 def answer(event: Event, *kinds: type[T]) -> T:

@@ -118,7 +118,15 @@ export function useFleetVersion(interval = 250): number {
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     let last = 0;
+    let loaded = fleet.loaded;
     const changed = () => {
+      if (fleet.loaded !== loaded) {
+        // The first snapshot: what was derived from nothing is not left standing for a moment longer.
+        loaded = fleet.loaded;
+        clearTimeout(timer);
+        timer = undefined;
+        last = 0;
+      }
       if (timer !== undefined) return;
       const wait = Math.max(0, last + interval - Date.now());
       timer = setTimeout(() => {

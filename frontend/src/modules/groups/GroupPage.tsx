@@ -49,6 +49,11 @@ export function GroupPage({ group }: { group: Group }) {
           {plural(list.rows.length, "host")}, {plural(group.user_count, "user")}
         </span>
         {group.description !== "" && <span className="muted">{group.description}</span>}
+        {list.pending > 0 && (
+          <Button variant="light" size="compact-sm" onClick={list.update}>
+            {plural(list.pending, "row")} moved: update
+          </Button>
+        )}
         <div className={page.spacer} />
         <Button
           disabled={all.length === 0}

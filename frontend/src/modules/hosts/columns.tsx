@@ -104,7 +104,7 @@ export const HOST_COLUMNS: readonly Column<HostRef>[] = [
   {
     id: "oldest",
     title: "Oldest security",
-    width: 118,
+    width: 124,
     sortable: true,
     help: "Age of the oldest pending security patch",
     cell: live(oldest),

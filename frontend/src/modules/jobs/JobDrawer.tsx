@@ -90,7 +90,9 @@ function Story({ job }: { job: JobDetail }) {
       </dl>
       <Actions job={job} />
       {job.packages.length > 0 && (
-        <Section title="Packages, as verified on the host">
+        <Section
+          title={job.finished_at === null ? "Packages asked for" : "Packages, as verified on the host"}
+        >
           <table className={classes.table}>
             <thead>
               <tr>

@@ -34,7 +34,7 @@ describe("the fleet map's layout", () => {
   });
 
   it("uses larger cells for a small fleet, and survives an empty one", () => {
-    expect(layOut(sections(12), 1000, 400).pitch).toBe(44);
+    expect(layOut(sections(12), 1000, 400).pitch).toBe(32);
     expect(layOut([], 1000, 400).ids).toEqual([]);
     expect(layOut(sections(25_000), 300, 100).ids).toHaveLength(25_000);
   });

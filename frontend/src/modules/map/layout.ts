@@ -35,9 +35,7 @@ export const LABEL = 20;
 const SECTION_GAP = 16;
 const SHELF_GAP = 10;
 const LABEL_WIDTH = 118;
-const PITCHES = [
-  44, 40, 36, 32, 29, 26, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4,
-];
+const PITCHES = [32, 29, 26, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4];
 const ROW_CHOICES = [2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26, 32, 40, 50, 64, 80];
 
 interface Shelves {
@@ -102,7 +100,7 @@ export function layOut(sections: readonly SectionInput[], width: number, height:
     };
   });
   return {
-    cell: pitch - (pitch > 30 ? 3 : pitch > 9 ? 2 : 1),
+    cell: pitch - (pitch > 24 ? 3 : pitch > 9 ? 2 : 1),
     pitch,
     sections: placed,
     ids,

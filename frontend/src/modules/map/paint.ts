@@ -20,7 +20,20 @@ export function readPalette(element: Element): Palette {
   };
 }
 
+const ROUNDED_FROM = 14;
+
 type Context = CanvasRenderingContext2D;
+
+/** A square, its corners rounded where there is room to see it. */
+function square(context: Context, x: number, y: number, size: number): void {
+  if (size < ROUNDED_FROM) {
+    context.fillRect(x, y, size, size);
+    return;
+  }
+  context.beginPath();
+  context.roundRect(x, y, size, size, size / 8);
+  context.fill();
+}
 
 function drawShape(
   context: Context,
@@ -36,11 +49,11 @@ function drawShape(
   context.strokeStyle = colour;
   switch (look.shape) {
     case "solid":
-      context.fillRect(x, y, size, size);
+      square(context, x, y, size);
       return;
     case "empty":
       context.globalAlpha = 0.25;
-      context.fillRect(x, y, size, size);
+      square(context, x, y, size);
       context.globalAlpha = 1;
       return;
     case "dashed":
@@ -57,7 +70,7 @@ function drawShape(
       return;
     }
     case "dot":
-      context.fillRect(x, y, size, size);
+      square(context, x, y, size);
       context.fillStyle = ink("surface");
       context.fillRect(x + size / 2 - size / 8, y + size / 2 - size / 8, size / 4, size / 4);
       return;
@@ -70,7 +83,7 @@ function drawShape(
       context.fill();
       return;
     case "cross": {
-      context.fillRect(x, y, size, size);
+      square(context, x, y, size);
       context.strokeStyle = ink("surface");
       context.lineWidth = Math.max(1, size / 8);
       const inset = size * 0.28;
