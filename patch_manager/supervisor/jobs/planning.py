@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -17,11 +17,14 @@ from patch_manager.storage.windows import enabled_windows
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """Windows and freezes as read in one transaction. Hosts with copies of the same windows are planned once."""
+    """Windows and freezes as read in one transaction. Hosts with copies of the same windows are planned once: each plan
+    costs a tenth of a millisecond on the only thread, and most of a fleet shares a few windows.
+    """
 
     windows: Mapping[UUID, tuple[HostWindow, ...]]
     freezes: Freezes
     now: datetime
+    _made: dict[Hashable, Plan] = field(default_factory=dict, repr=False, compare=False)
 
     @staticmethod
     async def read(connection: Connection, host_ids: Collection[UUID], now: datetime) -> Planner:
@@ -31,7 +34,12 @@ class Planner:
     def of(self, host_id: UUID, when: When, override_freeze: bool) -> Plan:
         """The plan of a job on a host."""
         freezes = () if override_freeze else self.freezes.of(host_id)
-        return plan(self.windows.get(host_id, ()), freezes, self.now, when)
+        windows = self.windows.get(host_id, ()) if when is When.WINDOW else ()
+        key = (when, freezes, *((each.name, each.window) for each in windows))
+        made = self._made.get(key)
+        if made is None:
+            made = self._made[key] = plan(windows, freezes, self.now, when)
+        return made
 
     def open(self, host_id: UUID) -> bool:
         """Whether the host is in a window of its own."""
