@@ -69,8 +69,9 @@ class Row:
 
     @property
     def spread(self) -> tuple[float, float] | None:
-        """The smallest and the largest ratio of two neighbouring runs."""
-        pairs = [ours / floor for ours, floor in zip(self.ours, self.floor, strict=False) if floor > 0]
+        """The smallest and the largest ratio of two neighbouring runs; a single floor is every run's neighbour."""
+        floors = self.floor * len(self.ours) if len(self.floor) == 1 else self.floor
+        pairs = [ours / floor for ours, floor in zip(self.ours, floors, strict=False) if floor > 0]
         return (min(pairs), max(pairs)) if pairs else None
 
 

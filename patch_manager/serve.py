@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import resource
@@ -44,6 +45,7 @@ from patch_manager.supervisor.metrics import FleetCollector
 
 log = structlog.get_logger(__name__)
 
+TRIM_SECONDS = 120.0
 STOP_SECONDS = 9.0  # then whatever still runs is cut; the unit promises ten
 
 
@@ -147,6 +149,7 @@ async def _serve(base: Foundation, stop: trio.Event, ready: Callable[[], None], 
         nursery.start_soon(exporter.run)
         nursery.start_soon(auth.run)
         nursery.start_soon(upkeep.run, _report_upkeep)
+        nursery.start_soon(_return_memory)
         await nursery.start(fleet.run)
         await nursery.start(jobs.run, fleet)
         # What exists now lives as long as the program: the collector need not look at it again (DESIGN §9).
@@ -225,6 +228,14 @@ def _own_pair(certificate: OperatorCertificate) -> KeyPair:
         return certificate.load()
     except OSError as error:
         raise ConfigError(f"cannot read the HTTPS certificate: {error}") from error
+
+
+async def _return_memory() -> None:
+    """Give freed memory back to the system: the first contact with a fleet leaves a sixth of it in free lists."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; others need none
+    while trim is not None:
+        await trio.sleep(TRIM_SECONDS)
+        await trio.to_thread.run_sync(trim, 0)
 
 
 def _report_upkeep(error: Exception) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -70,6 +71,8 @@ def hypercorn_config() -> Config:
     config.include_server_header = False
     config.ssl_handshake_timeout = HANDSHAKE_SECONDS
     config.keep_alive_timeout = IDLE_SECONDS
+    # Without end: beyond it Hypercorn cuts an HTTP/2 connection off with the requests in hand unanswered.
+    config.keep_alive_max_requests = sys.maxsize
     config.websocket_max_message_size = MAX_MESSAGE_BYTES
     config.websocket_ping_interval = 20.0
     config.h11_max_incomplete_size = 32 * 1024

@@ -312,6 +312,17 @@ async def test_an_early_answer_over_http2_leaves_the_connection_usable(server: T
     assert [event.stream_id for event in events if isinstance(event, h2.events.ResponseReceived)] == [3]
 
 
+async def test_a_browser_that_stays_is_answered_however_often_it_asks(echoing: TlsServer) -> None:
+    async with echoing.connected("h2") as stream:
+        client = Http2(stream)
+        with trio.fail_after(30):
+            for number in range(1200):
+                client.connection.send_headers(2 * number + 1, HEADERS, end_stream=True)
+                await client.flush()
+                events = await client.until(h2.events.StreamEnded)
+                assert not [event for event in events if isinstance(event, h2.events.ConnectionTerminated)], number
+
+
 async def hasty(scope: Any, receive: Any, send: Any) -> None:
     """Answers; below /cancelled as a handler does whose browser went away while it was busy."""
     name = scope["path"].removeprefix("/").encode()
