@@ -25,7 +25,10 @@ def invalid_package_names(names: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentRequest:
-    """What an operator asked for. ``packages`` None means all that is pending when each job starts."""
+    """What an operator asked for. ``packages`` None means all that is pending when each job starts.
+
+    ``override_freeze``: an admin lets it start inside freezes.
+    """
 
     host_ids: tuple[UUID, ...] = ()
     group_ids: tuple[UUID, ...] = ()
@@ -33,6 +36,7 @@ class DeploymentRequest:
     security_only: bool = False
     when: When = When.NOW
     reboot: RebootPolicy = RebootPolicy.NEVER
+    override_freeze: bool = False
 
 
 class DeploymentState(StrEnum):
@@ -102,6 +106,7 @@ class DeploymentView:
     created_at: datetime
     created_by: str
     finished_at: datetime | None
+    override_freeze: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,10 @@ class TransitionView:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A job as lists and details show it; ``transitions`` are filled in a detail only."""
+    """A job as lists and details show it; ``transitions`` are filled in a detail only.
+
+    ``not_before`` is when a queued job may start; None while nobody knows, and once it has begun.
+    """
 
     id: UUID
     host_id: UUID
@@ -152,6 +160,8 @@ class JobView:
     finished_at: datetime | None
     version: int
     transitions: tuple[TransitionView, ...] = ()
+    when: When = When.NOW
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +207,7 @@ class PreviewHost:
     packages: tuple[PreviewPackage, ...]
     will_reboot: bool
     runs: str
+    runs_at: datetime | None  # None: nobody knows
     problem: str | None
 
 
@@ -249,6 +260,11 @@ class HostsNotAvailable:
 
 
 @dataclass(frozen=True, slots=True)
+class OnlyAdmins:
+    """A freeze is overridden by an admin's word only: 403."""
+
+
+@dataclass(frozen=True, slots=True)
 class NoHosts:
     """Neither hosts nor groups were named, or the groups hold no host: 422."""
 
@@ -277,4 +293,4 @@ class NotPossible:
     reason: str
 
 
-CreateRefusal = HostsNotAvailable | NoHosts | InvalidPackages | IdempotencyConflict
+CreateRefusal = HostsNotAvailable | OnlyAdmins | NoHosts | InvalidPackages | IdempotencyConflict

@@ -116,7 +116,8 @@ class JobRecord:
     """The job as committed. ``targets`` None: the list is not frozen yet. ``send`` is the latest one.
 
     ``work_done`` is when we learned that the agent's work had ended well; ``agent_completed_at`` the same on the
-    agent's clock, where it said so; ``rebooted_at`` when a reboot since then was proven.
+    agent's clock, where it said so; ``rebooted_at`` when a reboot since then was proven. ``override_freeze`` is an
+    admin's word. ``by_calendar``: windows and freezes decided ``not_before``, so a change of theirs plans it anew.
     """
 
     id: UUID
@@ -141,6 +142,8 @@ class JobRecord:
     work_done: Moment | None = None
     agent_completed_at: datetime | None = None
     rebooted_at: datetime | None = None
+    override_freeze: bool = False
+    by_calendar: bool = False
 
     @property
     def wanted(self) -> tuple[Target, ...]:

@@ -4,7 +4,7 @@ told: the hosts of a group that somebody lost must leave their sight at once, no
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 import structlog
@@ -12,6 +12,7 @@ import trio
 
 from patch_manager.http.services import services
 from patch_manager.storage.errors import DatabaseUnavailable
+from patch_manager.storage.job_plans import WaitingJob
 
 _log = structlog.get_logger(__name__)
 _DEADLINE = 10.0  # seconds; the supervisor's reconcile catches up with what was not told in time
@@ -32,6 +33,20 @@ async def hosts_changed(host_ids: Iterable[UUID]) -> None:
             _log.warning("http.hosts_not_told", hosts=len(ids), error=str(error))
     if scope.cancelled_caught:
         _log.warning("http.hosts_not_told", hosts=len(ids), error="no answer in time")
+
+
+async def calendar_changed(host_ids: Collection[UUID] | None, replanned: Collection[WaitingJob]) -> None:
+    """Windows of hosts (None: freezes) changed: returns when the check before each call knows it, as a rule.
+
+    Where it cannot be told, nothing is sent until the supervisor has read the change.
+    """
+    with trio.move_on_after(_DEADLINE, shield=True) as scope:
+        try:
+            await services().calendar.changed(host_ids, replanned)
+        except DatabaseUnavailable as error:
+            _log.warning("http.calendar_not_told", error=str(error))
+    if scope.cancelled_caught:
+        _log.warning("http.calendar_not_told", error="no answer in time")
 
 
 def users_changed(user_ids: Iterable[UUID]) -> None:

@@ -27,6 +27,7 @@ from patch_manager.storage.connecting import Connection
 from patch_manager.storage.database import Database
 from patch_manager.supervisor.facade import Fleet
 from patch_manager.supervisor.fleet_bytes import FleetBlobs
+from patch_manager.supervisor.jobs.calendar import Calendar
 from patch_manager.supervisor.jobs.deployments import Deployments
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Services:
     auth: Auth
     supervisor: Fleet
     deployments: Deployments
+    calendar: Calendar
     vault: Vault
     authority: CertificateAuthority
     settings: HttpSettings

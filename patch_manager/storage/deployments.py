@@ -12,6 +12,7 @@ import asyncpg
 
 from patch_manager.domain.deployments import DeploymentRequest, DeploymentView, JobTotals
 from patch_manager.domain.jobs import Operation, RebootPolicy, When
+from patch_manager.domain.openings import Plan
 from patch_manager.domain.patches import Severity
 from patch_manager.domain.principal import Scope
 from patch_manager.storage.connecting import Connection
@@ -28,20 +29,22 @@ ORDER BY h.display_name, h.id
 _GROUPS: Final = "SELECT count(*) FROM groups WHERE id = ANY ($1) AND ($2::uuid[] IS NULL OR id = ANY ($2))"
 _INSERT: Final = """
 INSERT INTO deployments (id, created_at, created_by, created_by_name, idempotency_key, request_digest, packages,
-                         security_only, starts, reboot)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                         security_only, starts, reboot, override_freeze)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT (created_by, idempotency_key) DO NOTHING RETURNING id
 """
 _BY_KEY: Final = "SELECT id, request_digest FROM deployments WHERE created_by = $1 AND idempotency_key = $2"
 _INSERT_JOBS: Final = """
 INSERT INTO jobs (id, deployment_id, host_id, host_name, host_address, operation, state, requested, security_only,
-                  starts, reboot, message, not_before, created_at)
-SELECT u.id, $5, u.host_id, u.name, u.address, $6, 'queued', $7, $8, $9, $10, $11, $12, $13
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS u (id, host_id, name, address)
+                  starts, reboot, override_freeze, created_at, message, not_before, by_calendar)
+SELECT u.id, $8, u.host_id, u.name, u.address, $9, 'queued', $10, $11, $12, $13, $14, $15,
+       u.message, u.not_before, u.by_calendar
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::boolean[])
+     AS u (id, host_id, name, address, message, not_before, by_calendar)
 """
 _FIRST_TRANSITIONS: Final = """
 INSERT INTO job_transitions (id, job_id, version, at, state, reason)
-SELECT gen_random_uuid(), u.id, 1, $2, 'queued', $3 FROM unnest($1::uuid[]) AS u (id)
+SELECT gen_random_uuid(), u.id, 1, $3, 'queued', u.message FROM unnest($1::uuid[], $2::text[]) AS u (id, message)
 """
 _VIEWS: Final = f"""
 SELECT d.*, t.*
@@ -96,6 +99,15 @@ class TargetHost:
 
 
 @dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be queued, with when it may start."""
+
+    id: UUID
+    host: TargetHost
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
 class NewDeployment:
     """A deployment to be written. Ids are ours, so that an ambiguous COMMIT is checked by reading them."""
 
@@ -106,8 +118,6 @@ class NewDeployment:
     idempotency_key: str | None
     digest: bytes
     request: DeploymentRequest
-    not_before: datetime | None
-    message: str
 
 
 async def target_hosts(
@@ -135,10 +145,8 @@ async def same_key(connection: Connection, user_id: UUID, key: str) -> tuple[UUI
     return None if row is None else (row["id"], row["request_digest"])
 
 
-async def insert_deployment(
-    connection: Connection, new: NewDeployment, hosts: Sequence[TargetHost], job_ids: Sequence[UUID]
-) -> bool:
-    """Write a deployment with a queued job per host; False when its idempotency key was used meanwhile."""
+async def insert_deployment(connection: Connection, new: NewDeployment, jobs: Sequence[NewJob]) -> bool:
+    """Write a deployment with its queued jobs; False when its idempotency key was used meanwhile."""
     request = new.request
     packages = None if request.packages is None else list(request.packages)
     inserted = await connection.fetchval(
@@ -153,53 +161,44 @@ async def insert_deployment(
         request.security_only,
         request.when.value,
         request.reboot.value,
+        request.override_freeze,
     )
     if inserted is None:
         return False
-    await insert_jobs(
-        connection,
-        new.id,
-        hosts,
-        job_ids,
-        operation=Operation.PATCH_APPLY,
-        request=request,
-        message=new.message,
-        not_before=new.not_before,
-        at=new.created_at,
-    )
+    await insert_jobs(connection, new.id, jobs, operation=Operation.PATCH_APPLY, request=request, at=new.created_at)
     return True
 
 
 async def insert_jobs(
     connection: Connection,
     deployment_id: UUID | None,
-    hosts: Sequence[TargetHost],
-    job_ids: Sequence[UUID],
+    jobs: Sequence[NewJob],
     *,
     operation: Operation,
     request: DeploymentRequest,
-    message: str,
-    not_before: datetime | None,
     at: datetime,
 ) -> None:
-    """Queue one job per host."""
+    """Queue jobs. The calendar's lock is held, so that what they wait for is what holds when they are committed."""
+    ids, messages = [job.id for job in jobs], [job.plan.words for job in jobs]
     await connection.execute(
         _INSERT_JOBS,
-        list(job_ids),
-        [host.id for host in hosts],
-        [host.name for host in hosts],
-        [host.address for host in hosts],
+        ids,
+        [job.host.id for job in jobs],
+        [job.host.name for job in jobs],
+        [job.host.address for job in jobs],
+        messages,
+        [job.plan.not_before for job in jobs],
+        [request.when is When.WINDOW or not job.plan.starts_now for job in jobs],
         deployment_id,
         operation.value,
         None if request.packages is None else list(request.packages),
         request.security_only,
         request.when.value,
         request.reboot.value,
-        message,
-        not_before,
+        request.override_freeze,
         at,
     )
-    await connection.execute(_FIRST_TRANSITIONS, list(job_ids), at, message)
+    await connection.execute(_FIRST_TRANSITIONS, ids, messages, at)
 
 
 async def get_deployment(connection: Connection, scope: Scope, deployment_id: UUID) -> DeploymentView | None:
@@ -237,6 +236,7 @@ def _view(row: asyncpg.Record) -> DeploymentView:
         created_at=row["created_at"],
         created_by=row["created_by_name"],
         finished_at=row["last_finished"] if ended else None,
+        override_freeze=row["override_freeze"],
     )
 
 

@@ -53,12 +53,14 @@ UPDATE jobs j SET
     version = j.version + 1, state = u.state, message = u.message, not_before = u.not_before, attempt = u.attempt,
     planned_at = u.planned_at, work_done_at = u.work_done_at, work_done_boot_id = u.work_done_boot_id,
     work_done_boot_clock = u.work_done_boot_clock, agent_completed_at = u.agent_completed_at,
-    rebooted_at = u.rebooted_at, started_at = u.started_at, finished_at = u.finished_at
+    rebooted_at = u.rebooted_at, started_at = u.started_at, finished_at = u.finished_at,
+    by_calendar = u.by_calendar
 FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::integer[],
             $8::timestamptz[], $9::timestamptz[], $10::text[], $11::float8[], $12::timestamptz[], $13::timestamptz[],
-            $14::timestamptz[], $15::timestamptz[])
+            $14::timestamptz[], $15::timestamptz[], $16::boolean[])
      AS u (id, version, was, state, message, not_before, attempt, planned_at, work_done_at, work_done_boot_id,
-           work_done_boot_clock, agent_completed_at, rebooted_at, started_at, finished_at)
+           work_done_boot_clock, agent_completed_at, rebooted_at, started_at, finished_at,
+           by_calendar)
 WHERE j.id = u.id AND j.version = u.version AND j.state = u.was
   AND (u.state NOT IN {_ACTIVE} OR NOT EXISTS (
       SELECT 1 FROM jobs a WHERE a.host_id = j.host_id AND a.id <> j.id AND a.state IN {_ACTIVE}))
@@ -173,6 +175,8 @@ async def load_record(connection: Connection, job_id: UUID) -> JobRecord | None:
         work_done=done,
         agent_completed_at=row["agent_completed_at"],
         rebooted_at=row["rebooted_at"],
+        override_freeze=row["override_freeze"],
+        by_calendar=row["by_calendar"],
     )
 
 
@@ -249,6 +253,7 @@ def _columns(changes: Sequence[Change]) -> list[list[Any]]:
             change.after.rebooted_at,
             change.after.started_at,
             change.after.finished_at,
+            change.after.by_calendar,
         )
         for change in changes
     ]

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from patch_manager.domain.deployments import AttemptView, JobFilter, JobView, TransitionView
-from patch_manager.domain.jobs import JobState, Operation, PackageOutcome, PackageResult, RebootPolicy
+from patch_manager.domain.jobs import JobState, Operation, PackageOutcome, PackageResult, RebootPolicy, When
 from patch_manager.domain.principal import Scope
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.job_scope import JOB_IN_SCOPE, groups_of
@@ -116,6 +116,8 @@ async def _views(
             finished_at=row["finished_at"],
             version=row["version"],
             transitions=history,
+            when=When(row["starts"]),
+            not_before=row["not_before"],
         )
         for row in rows
     )

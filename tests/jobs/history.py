@@ -1,7 +1,7 @@
 """One history of one job: the pure protocol against a model host, with crashes, lost answers and strangers.
 
-Everything is drawn from one seed. The history checks as it goes that nothing is sent without a fresh intent, and that
-no second apply leaves while the first may still be at work.
+Everything is drawn from one seed. The history checks as it goes that nothing is sent without a fresh intent, nothing
+outside the host's window, and that no second apply leaves while the first may still be at work.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from patch_manager.actors.jobs.protocol import Protocol
 from patch_manager.actors.jobs.rules import INTENT_MAX_AGE, LOST_PATIENCE, MAX_SENDS
 from patch_manager.domain.job_record import JobRecord, Moment, SendOutcome
 from patch_manager.domain.jobs import JobState, Operation, PackageResult, RebootPolicy, When
+from patch_manager.domain.openings import Closed, Freeze, HostWindow, closed_to_go_on, closed_to_start
+from patch_manager.domain.windows import Window, WindowKind
 from tests.jobs.model import START, ModelHost, ModelJob, Temper
 
 JOB_ID = UUID(int=1)
-LONGEST = 48 * 3600.0
+LONGEST = 10 * 24 * 3600.0
+TROUBLE = 12 * 3600.0
 MOST_STEPS = 60_000
 
 
@@ -102,6 +105,11 @@ class History:
     sends: list[str] = field(default_factory=list)
     ours: list[ModelJob] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
+    windows: tuple[HostWindow, ...] = ()
+    window_minutes: int = 0
+    cutoff_minutes: int = 0
+    freezes: tuple[Freeze, ...] = ()
+    frozen: tuple[tuple[float, float], ...] = ()  # hours since the beginning
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)  # noqa: S311 - dice, not secrets
@@ -124,6 +132,25 @@ class History:
             not_before=START,
             created_at=START,
         )
+        self._draw_calendar()
+
+    def _draw_calendar(self) -> None:
+        """Half of the jobs are for a window, daily from the history's beginning on; some meet a freeze."""
+        if self.rng.random() < 0.5:
+            self.window_minutes = self.rng.choice([1, 5, 45, 240])
+            self.cutoff_minutes = self.rng.choice([0, 0, self.window_minutes // 3])
+            stated = Window(
+                WindowKind.DAILY, "UTC", self.window_minutes, START.time(), cutoff_minutes=self.cutoff_minutes
+            )
+            self.windows = (HostWindow(UUID(int=3), "noon", stated),)
+            self.record = replace(self.record, starts=When.WINDOW)
+        if self.rng.random() < 0.2:
+            begin = self.rng.choice([0.0, 0.01, 0.5, 24.0])
+            self.frozen = ((begin, begin + self.rng.choice([0.1, 12.0, 24.0])),)
+            self.freezes = tuple(
+                Freeze(UUID(int=4), None, START + timedelta(hours=b), START + timedelta(hours=e), "year end")
+                for b, e in self.frozen
+            )
 
     def moment(self) -> Moment:
         return Moment(START + timedelta(seconds=self.now), "boot", 1000.0 + self.now)
@@ -164,7 +191,7 @@ class History:
 
     def _happens(self, chance: float) -> bool:
         # Trouble ends after two days at most, so that "all end" is about the protocol and not about the dice.
-        return chance > 0.0 and self.now < LONGEST / 4 and self.rng.random() < chance
+        return chance > 0.0 and self.now < TROUBLE and self.rng.random() < chance
 
     # Performing
 
@@ -182,6 +209,9 @@ class History:
                 return self._send(command)
             case m.Follow():
                 return self._follow(command)
+            case m.AskGate(operation):
+                closed = self._closed(operation)
+                return m.GateOpen() if closed is None else m.GateClosed(closed)
         self.pass_time(self.rng.choice([0.01, 0.1, 2.0]))
         if not self.host.reachable(self.now) or self._happens(self.chances.unreachable):
             return m.ReadFailed("connection refused")
@@ -276,8 +306,12 @@ class History:
             self.pass_time(120.0)
         if self.moment().elapsed(send.intent) > INTENT_MAX_AGE:
             return m.NotSent("stale", "the intent is too old")
+        closed = self._closed(send.operation)
+        if closed is not None:
+            return m.GateClosed(closed)
         if not self.host.reachable(self.now) or self._happens(self.chances.unreachable):
             return m.NotSent("unreachable", "connection refused")
+        self._check_open(send.operation)
         self.sends.append(f"{send.attempt}.{send.number} {send.operation}")
         if self._happens(self.chances.refused):
             return m.Refused(self.rng.choice([1.0, 60.0]), "QUEUE_FULL")
@@ -291,6 +325,19 @@ class History:
         if self._happens(self.chances.lost_after):
             return m.Ambiguous("the answer was cut off")
         return m.Accepted(job.id)
+
+    def _closed(self, operation: Operation) -> Closed | None:
+        ask = closed_to_start if operation is self.record.operation else closed_to_go_on
+        return ask(self.windows, self.freezes, self.moment().wall, self.record.starts)
+
+    def _check_open(self, operation: Operation) -> None:
+        """The rule once more, by hand: windows are daily from the beginning's time of day on."""
+        hours = self.now / 3600
+        assert not any(begin <= hours < end for begin, end in self.frozen), "a mutating call inside a freeze"
+        if self.record.starts is When.WINDOW:
+            left = self.window_minutes - (hours % 24) * 60
+            assert left > 0, "a mutating call outside the host's window"
+            assert operation is Operation.REBOOT or left > self.cutoff_minutes, "a start within the cutoff"
 
     def _check_accepted(self, operation: Operation) -> None:
         """No job is applied twice without evidence: the one before must be known to be over."""

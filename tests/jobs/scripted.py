@@ -33,12 +33,17 @@ from patch_manager.domain.hosts import HostRecord, JobInHand
 from patch_manager.domain.job_record import Moment
 from patch_manager.domain.jobs import DueJob, JobState
 from patch_manager.domain.principal import Principal, Role
+from patch_manager.domain.windows import Window, WindowKind
 from patch_manager.storage.audit import AuditLog
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.database import Database
+from patch_manager.storage.freezes import FreezeRow, insert_freeze
+from patch_manager.storage.job_plans import WaitingJob
 from patch_manager.storage.leadership import Leader
 from patch_manager.storage.signed_note import NoteSigner
+from patch_manager.storage.windows import WindowRow, insert_windows
 from patch_manager.supervisor.answers import JobAnswer
+from patch_manager.supervisor.jobs.planning import replan
 from patch_manager.supervisor.jobs.room import JobRoom
 from tests.jobs.model import ModelHost, ModelJob, Temper
 
@@ -187,6 +192,7 @@ class ScriptedFleet:
         self.links: dict[UUID, ScriptedLink] = {}
         self.leader: Leader | None = None
         self.stopped_for = 0.0  # seconds that the process was stopped in all: all clocks went on
+        self.jumped = timedelta()  # what somebody set the wall clock forward by
         self.room = self.new_room()
         self._running: dict[UUID, trio.CancelScope] = {}
         self._nursery: trio.Nursery | None = None
@@ -208,10 +214,33 @@ class ScriptedFleet:
 
         def now() -> Moment:
             moment = real()
-            later = moment.wall + timedelta(seconds=self.stopped_for)
+            later = moment.wall + timedelta(seconds=self.stopped_for) + self.jumped
             return Moment(later, moment.boot_id, moment.boot_clock + self.stopped_for)
 
         return now
+
+    def now(self) -> datetime:
+        """The wall clock."""
+        return self.room.calendar.now()
+
+    async def add_window(self, host_id: UUID, opens_in: float, minutes: int = 60, **other: Any) -> WindowRow:
+        """A one-time window that opens in so many seconds (negative: it is open), told as http tells it."""
+        now = self.now()
+        starts_at = now + timedelta(seconds=opens_in)
+        window = Window(WindowKind.ONCE, "UTC", minutes, starts_at=starts_at, **other)
+        row = WindowRow(uuid4(), host_id, "nightly", True, window, "somebody", now, now)
+        replanned = await self.db.transaction(_add_window, row)
+        await self.room.calendar.changed([host_id], replanned)
+        return row
+
+    async def add_freeze(self, begins_in: float, ends_in: float, group: UUID | None = None) -> FreezeRow:
+        """A freeze, in seconds from now."""
+        now = self.now()
+        begin, end = now + timedelta(seconds=begins_in), now + timedelta(seconds=ends_in)
+        row = FreezeRow(uuid4(), group, None, begin, end, "year end", "somebody", now)
+        replanned = await self.db.transaction(_add_freeze, row)
+        await self.room.calendar.changed(None, replanned)
+        return row
 
     @property
     def service(self) -> Any:
@@ -333,6 +362,16 @@ async def _add_host(connection: Connection, record: HostRecord, group: UUID | No
     )
     if group is not None:
         await connection.execute("INSERT INTO group_hosts (group_id, host_id) VALUES ($1, $2)", group, record.id)
+
+
+async def _add_window(connection: Connection, row: WindowRow) -> tuple[WaitingJob, ...]:
+    await insert_windows(connection, [row], None)
+    return await replan(connection, [row.host_id], row.created_at)
+
+
+async def _add_freeze(connection: Connection, row: FreezeRow) -> tuple[WaitingJob, ...]:
+    await insert_freeze(connection, row, None)
+    return await replan(connection, None, row.created_at)
 
 
 async def _add_user(connection: Connection, principal: Principal) -> None:

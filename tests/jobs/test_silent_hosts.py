@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from patch_manager.actors.jobs.messages import (
+    AskGate,
     Began,
     Claim,
     Claimed,
@@ -15,6 +16,7 @@ from patch_manager.actors.jobs.messages import (
     Commit,
     Committed,
     Event,
+    GateOpen,
     ReadFailed,
     ReadPatches,
     Wait,
@@ -72,6 +74,8 @@ def _answer(command: Command) -> Event:
             return Woke()
         case Claim():
             return Claimed()
+        case AskGate():
+            return GateOpen()
         case ReadPatches():
             return ReadFailed("no answer", None)
         case _:

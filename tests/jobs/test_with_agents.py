@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,10 +19,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from patch_manager.actors.agent.address_policy import AddressPolicy
 from patch_manager.actors.agents import agent_factory
 from patch_manager.actors.jobs import rules
+from patch_manager.actors.jobs.clock import system_clock
 from patch_manager.domain.deployments import DeploymentState, DeploymentView, JobFilter, JobView, ListPage
-from patch_manager.domain.jobs import PackageResult, RebootPolicy
+from patch_manager.domain.job_record import Moment
+from patch_manager.domain.jobs import JobState, PackageResult, RebootPolicy, When
 from patch_manager.domain.principal import Principal
 from patch_manager.domain.settings import AgentSettings, LimitSettings, PollingSettings
+from patch_manager.domain.windows import Window, WindowKind
 from patch_manager.pki.authority import CertificateAuthority
 from patch_manager.pki.identities import manager_client_request
 from patch_manager.pki.tls import AgentTls
@@ -37,7 +40,9 @@ from patch_manager.storage.audit import AuditLog
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.leadership import Leader
 from patch_manager.storage.signed_note import NoteSigner
+from patch_manager.storage.windows import WindowRow, insert_windows
 from patch_manager.supervisor.fleet import FleetSupervisor
+from patch_manager.supervisor.jobs.calendar import Calendar
 from patch_manager.supervisor.jobs.deployments import Deployments
 from patch_manager.supervisor.jobs.room import JobRoom
 from patch_manager.supervisor.limits import Limits
@@ -46,11 +51,30 @@ from tests.jobs.scripted import everything
 APPLY = re.compile(r"/api/v1/patches/apply$")
 
 
+class WallClock:
+    """The machine's clocks, with a wall clock that tests set forward."""
+
+    def __init__(self) -> None:
+        self.forward = timedelta()
+        self._real = system_clock()
+
+    def __call__(self) -> Moment:
+        now = self._real()
+        return replace(now, wall=now.wall + self.forward)
+
+    def wall(self) -> datetime:
+        """The wall clock alone."""
+        return self().wall
+
+
 @dataclass(frozen=True, slots=True)
 class Manager:
     """What a test talks to."""
 
     service: Deployments
+    calendar: Calendar
+    db: Database
+    clock: WallClock
     agents: Fleet
     host_ids: dict[str, UUID]
 
@@ -69,6 +93,15 @@ class Manager:
         page = await self.service.list_jobs(principal, wanted)
         assert isinstance(page, ListPage), page
         return page.items
+
+    async def open_daily(self, address: str, begin: timedelta, minutes: int) -> None:
+        """Give a host a daily window that opens so long after now, told as http tells it."""
+        start = (self.clock.wall() + begin).time()
+        window = Window(WindowKind.DAILY, "UTC", minutes, start)
+        now, host_id = self.calendar.now(), self.host_ids[address]
+        row = WindowRow(uuid4(), host_id, "nightly", True, window, "somebody", now, now)
+        await self.db.transaction(_add_window, row)
+        await self.calendar.changed([host_id], ())
 
     def applies(self, address: str) -> list[dict[str, object]]:
         """Bodies of all apply calls that a host saw."""
@@ -89,7 +122,8 @@ async def managing(db: Database, authority: CertificateAuthority, specs: Sequenc
     await db.transaction(audit.initialise)
     leader = Leader(await db.transaction(_next_epoch))
     limits = Limits.of(LimitSettings())
-    room = JobRoom(db, audit, lambda: leader, dispatch=limits.dispatch, followed_jobs=limits.followed_jobs)
+    clock = WallClock()
+    room = JobRoom(db, audit, lambda: leader, dispatch=limits.dispatch, followed_jobs=limits.followed_jobs, clock=clock)
     async with open_fleet(specs, AuthorityCertificates(authority), port=0) as agents:
         ids = {spec.address: uuid4() for spec in specs}
         await db.transaction(_add_hosts, ids, agents.port)
@@ -105,7 +139,7 @@ async def managing(db: Database, authority: CertificateAuthority, specs: Sequenc
         async with trio.open_nursery() as nursery:
             await nursery.start(fleet.run)
             await nursery.start(room.run, fleet)
-            yield Manager(room.deployments, agents, ids)
+            yield Manager(room.deployments, room.calendar, db, clock, agents, ids)
             nursery.cancel_scope.cancel()
 
 
@@ -170,6 +204,40 @@ async def test_reboot_lost_job_and_kept_back_package_are_told_as_they_are(
         assert (done.totals.succeeded, done.totals.failed) == (2, 1)
         (job,) = await manager.jobs(admin, JobFilter(host_id=manager.host_ids[kept.address]))
         assert {package.result for package in job.packages} == {PackageResult.KEPT_BACK}
+
+
+async def test_agents_are_asked_inside_their_own_windows_only(
+    db: Database, authority: CertificateAuthority, admin: Principal
+) -> None:
+    specs = [spec(1), spec(2), spec(3)]
+    is_open, opens, never = [each.address for each in specs]
+    async with managing(db, authority, specs) as manager:
+        await manager.open_daily(is_open, timedelta(minutes=-30), 60)
+        await manager.open_daily(opens, timedelta(hours=3), 60)
+        made = await manager.service.create(admin, everything(*manager.host_ids.values(), when=When.WINDOW))
+        with trio.fail_after(20):
+            while not manager.applies(is_open):  # noqa: ASYNC110 - the agent is asked
+                await trio.sleep(0.1)
+        await trio.sleep(2)
+        assert [len(manager.applies(address)) for address in (is_open, opens, never)] == [1, 0, 0]
+        (waiting,) = await manager.jobs(admin, JobFilter(host_id=manager.host_ids[opens]))
+        assert waiting.not_before is not None
+        manager.clock.forward = waiting.not_before - datetime.now(UTC)  # now it opens
+        with trio.fail_after(2):
+            while not manager.applies(opens):  # noqa: ASYNC110 - the agent is asked
+                await trio.sleep(0.05)
+        with trio.fail_after(30):
+            while len(await manager.jobs(admin, JobFilter(states=(JobState.SUCCEEDED,)))) < 2:  # noqa: ASYNC110
+                await trio.sleep(0.1)
+        assert [len(manager.applies(address)) for address in (is_open, opens, never)] == [1, 1, 0]
+        assert isinstance(made, DeploymentView)
+        view = await manager.service.get(admin, made.id)
+        assert isinstance(view, DeploymentView)
+        assert (view.totals.queued, view.totals.succeeded) == (1, 2)
+
+
+async def _add_window(connection: Connection, row: WindowRow) -> None:
+    await insert_windows(connection, [row], None)
 
 
 async def _next_epoch(connection: Connection) -> int:

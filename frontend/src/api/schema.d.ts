@@ -354,6 +354,91 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/fleet/hosts-without-window": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The caller's hosts that have no enabled window, by name: what is deployed for windows never starts on them
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["fleet_hosts_without_window"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/upcoming-windows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Windows of the caller's hosts that are open or open within the next 24 hours, or another span, soonest first
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["fleet_upcoming_windows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/freezes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Freezes of all hosts and of the caller's groups, by their begin; those that are over only if asked for
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["freezes_list_freezes"];
+        put?: never;
+        /**
+         * Stop every start on all hosts, or on those of a group, for a time. Jobs that it holds say so and wait
+         * @description What already runs on an agent goes on; a reboot that would follow is not requested. An administrator's deployment
+         *     may override freezes. For admins.
+         */
+        post: operations["freezes_create_freeze"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/freezes/{freeze_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Lift a freeze. Jobs that it held start as their windows allow
+         * @description For admins.
+         */
+        delete: operations["freezes_delete_freeze"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/groups": {
         parameters: {
             query?: never;
@@ -653,6 +738,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/hosts/{host_id}/windows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The windows of a host, oldest first, disabled ones too
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["windows_windows_of_host"];
+        put?: never;
+        /**
+         * Give a host a window. Jobs that wait for one are planned at once
+         * @description For operators and admins, on the hosts they may see.
+         */
+        post: operations["windows_add_window"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs": {
         parameters: {
             query?: never;
@@ -868,6 +977,94 @@ export interface paths {
          * @description Disabling ends the user's sessions and open streams. The last administrator can be neither disabled nor demoted. For admins.
          */
         patch: operations["users_change_user"];
+        trace?: never;
+    };
+    "/api/v1/windows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The windows of all hosts in the caller's sight, newest first
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["windows_list_windows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/windows/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The next openings of a window, as the scheduler will open it. Nothing is stored
+         * @description For every signed-in user.
+         */
+        post: operations["windows_preview_window"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/windows/{window_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One window of a host in the caller's sight
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["windows_show_window"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a window. Nothing is sent in it any more once this is answered; waiting jobs are planned anew
+         * @description For operators and admins, on the hosts they may see.
+         */
+        delete: operations["windows_delete_window"];
+        options?: never;
+        head?: never;
+        /**
+         * Move, rename, enable or disable a window. Jobs that wait for it are planned anew, and say so
+         * @description With ``version`` a change that was decided on an older state is answered 409. For operators and admins, on the hosts they may see.
+         */
+        patch: operations["windows_change_window"];
+        trace?: never;
+    };
+    "/api/v1/windows/{window_id}/copy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give many hosts a copy of a window, all or none: one host out of the caller's sight refuses the whole (404)
+         * @description For operators and admins, on the hosts they may see.
+         */
+        post: operations["windows_copy_window"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
 }
@@ -1118,6 +1315,16 @@ export interface components {
             profile: ("agent_server" | "manager_client" | "https_server") | null;
         };
         /**
+         * CopiedWindows
+         * @description The copies made; hosts that had an equal window of the same name keep it.
+         */
+        CopiedWindows: {
+            /** Items */
+            items: components["schemas"]["WindowOut"][];
+            /** Unchanged */
+            unchanged: number;
+        };
+        /**
          * DeploymentCreate
          * @description What to patch: hosts and/or groups; ``packages`` null means all that is pending when the job starts.
          */
@@ -1148,6 +1355,12 @@ export interface components {
              * @enum {string}
              */
             reboot: "never" | "if_required";
+            /**
+             * Override Freeze
+             * @description start inside freezes too: an administrator's word
+             * @default false
+             */
+            override_freeze: boolean;
         };
         /**
          * DeploymentOut
@@ -1188,6 +1401,8 @@ export interface components {
             created_by: string;
             /** Finished At */
             finished_at: string | null;
+            /** Override Freeze */
+            override_freeze: boolean;
         };
         /**
          * DeploymentPreview
@@ -1256,6 +1471,93 @@ export interface components {
              * @description hosts with a job in hand
              */
             working: number;
+        };
+        /**
+         * FreezeCreate
+         * @description A time in which nothing starts: on all hosts, or on those of a group.
+         */
+        FreezeCreate: {
+            /**
+             * Group Id
+             * @description null: all hosts
+             * @default null
+             */
+            group_id: string | null;
+            /**
+             * Starts At
+             * @description default now
+             * @default null
+             */
+            starts_at: string | null;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * FreezeOut
+         * @description A freeze.
+         */
+        FreezeOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Group Id */
+            group_id: string | null;
+            /** Group Name */
+            group_name: string | null;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Active
+             * @description whether it is in force now
+             */
+            active: boolean;
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * FreezeQuery
+         * @description Which freezes, by their begin.
+         */
+        FreezeQuery: {
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Cursor
+             * @description next_cursor of the page before
+             * @default null
+             */
+            cursor: string | null;
+            /**
+             * Past
+             * @description also those that are over
+             * @default false
+             */
+            past: boolean;
         };
         /**
          * GroupCreate
@@ -1644,6 +1946,16 @@ export interface components {
              * @enum {string}
              */
             reboot: "never" | "if_required";
+            /**
+             * When
+             * @enum {string}
+             */
+            when: "now" | "window";
+            /**
+             * Not Before
+             * @description when a queued job may start; null while nobody knows
+             */
+            not_before: string | null;
             /** Attempts */
             attempts: components["schemas"]["AttemptOut"][];
             /** Packages */
@@ -1712,6 +2024,16 @@ export interface components {
              * @enum {string}
              */
             reboot: "never" | "if_required";
+            /**
+             * When
+             * @enum {string}
+             */
+            when: "now" | "window";
+            /**
+             * Not Before
+             * @description when a queued job may start; null while nobody knows
+             */
+            not_before: string | null;
             /** Attempts */
             attempts: components["schemas"]["AttemptOut"][];
             /** Packages */
@@ -1867,6 +2189,53 @@ export interface components {
             mfa_token: string;
         };
         /**
+         * NthWeekdayIn
+         * @description The n-th or the last of a weekday in its month; 0 is Monday.
+         */
+        NthWeekdayIn: {
+            /**
+             * N
+             * @description 1 to 4, or "last"
+             */
+            n: number | "last";
+            /** Weekday */
+            weekday: number;
+        };
+        /**
+         * NthWeekdayOut
+         * @description The n-th or the last of a weekday in its month; 0 is Monday.
+         */
+        NthWeekdayOut: {
+            /** N */
+            n: number | "last";
+            /** Weekday */
+            weekday: number;
+        };
+        /**
+         * OccurrenceOut
+         * @description Once open: from ``opens_at`` up to, and not including, ``closes_at``.
+         */
+        OccurrenceOut: {
+            /**
+             * Opens At
+             * Format: date-time
+             */
+            opens_at: string;
+            /**
+             * Closes At
+             * Format: date-time
+             */
+            closes_at: string;
+        };
+        /**
+         * Occurrences
+         * @description What comes next.
+         */
+        Occurrences: {
+            /** Items */
+            items: components["schemas"]["OccurrenceOut"][];
+        };
+        /**
          * PackageOut
          * @description A package of a job and its verified result.
          */
@@ -1985,6 +2354,18 @@ export interface components {
             /** Total */
             total: number;
         };
+        /** Page[FreezeOut] */
+        Page_FreezeOut_: {
+            /** Items */
+            items: components["schemas"]["FreezeOut"][];
+            /**
+             * Next Cursor
+             * @default null
+             */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+        };
         /** Page[GroupOut] */
         Page_GroupOut_: {
             /** Items */
@@ -2069,10 +2450,34 @@ export interface components {
             /** Total */
             total: number;
         };
+        /** Page[UncoveredHost] */
+        Page_UncoveredHost_: {
+            /** Items */
+            items: components["schemas"]["UncoveredHost"][];
+            /**
+             * Next Cursor
+             * @default null
+             */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+        };
         /** Page[UserOut] */
         Page_UserOut_: {
             /** Items */
             items: components["schemas"]["UserOut"][];
+            /**
+             * Next Cursor
+             * @default null
+             */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+        };
+        /** Page[WindowOut] */
+        Page_WindowOut_: {
+            /** Items */
+            items: components["schemas"]["WindowOut"][];
             /**
              * Next Cursor
              * @default null
@@ -2175,6 +2580,11 @@ export interface components {
              * @description when it will run, in words
              */
             runs: string;
+            /**
+             * Runs At
+             * @description when it may start; null while nobody knows
+             */
+            runs_at: string | null;
             /** Problem */
             problem: string | null;
         };
@@ -2338,6 +2748,107 @@ export interface components {
             reason: string;
         };
         /**
+         * UncoveredHost
+         * @description A host without an enabled window: what is deployed for windows never starts on it.
+         */
+        UncoveredHost: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Display Name */
+            display_name: string;
+            /** Address */
+            address: string;
+        };
+        /**
+         * UpcomingQuery
+         * @description Which span of time.
+         */
+        UpcomingQuery: {
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Cursor
+             * @description next_cursor of the page before
+             * @default null
+             */
+            cursor: string | null;
+            /**
+             * After
+             * @description default now
+             * @default null
+             */
+            after: string | null;
+            /**
+             * Hours
+             * @default 24
+             */
+            hours: number;
+        };
+        /**
+         * UpcomingWindow
+         * @description One time that a window of a host is open.
+         */
+        UpcomingWindow: {
+            /**
+             * Host Id
+             * Format: uuid
+             */
+            host_id: string;
+            /** Host Name */
+            host_name: string;
+            /**
+             * Window Id
+             * Format: uuid
+             */
+            window_id: string;
+            /** Name */
+            name: string;
+            /** Timezone */
+            timezone: string;
+            /**
+             * Opens At
+             * Format: date-time
+             */
+            opens_at: string;
+            /**
+             * Closes At
+             * Format: date-time
+             */
+            closes_at: string;
+            /**
+             * Open
+             * @description whether it is open now
+             */
+            open: boolean;
+            /**
+             * Frozen
+             * @description reason of the freeze in force when it opens: nothing starts then
+             */
+            frozen: string | null;
+        };
+        /**
+         * UpcomingWindows
+         * @description Windows that are open or open in the span, by their opening; and how many hosts have no enabled window.
+         */
+        UpcomingWindows: {
+            /** Items */
+            items: components["schemas"]["UpcomingWindow"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+            /** Hosts */
+            hosts: number;
+            /** Hosts Without Window */
+            hosts_without_window: number;
+        };
+        /**
          * UserCreate
          * @description A new account; the user enrols a second factor at the first sign-in.
          */
@@ -2440,6 +2951,328 @@ export interface components {
              * @default null
              */
             role: ("admin" | "operator") | null;
+        };
+        /**
+         * WindowCopy
+         * @description Hosts that a window is copied to: named, and those of groups.
+         */
+        WindowCopy: {
+            /** Host Ids */
+            host_ids?: string[];
+            /** Group Ids */
+            group_ids?: string[];
+        };
+        /**
+         * WindowCreate
+         * @description A window of a host.
+         */
+        WindowCreate: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "daily" | "weekly" | "monthly" | "once";
+            /**
+             * Start Time
+             * @description on the clock of the time zone; not for once
+             * @default null
+             */
+            start_time: string | null;
+            /**
+             * Weekdays
+             * @description weekly: 0 is Monday
+             * @default null
+             */
+            weekdays: number[] | null;
+            /**
+             * Day Of Month
+             * @description monthly: months that lack the 29th to 31st are skipped
+             * @default null
+             */
+            day_of_month: number | "last" | null;
+            /**
+             * @description monthly
+             * @default null
+             */
+            nth_weekday: components["schemas"]["NthWeekdayIn"] | null;
+            /**
+             * Starts At
+             * @description once: without an offset it is on the clock of the time zone
+             * @default null
+             */
+            starts_at: string | null;
+            /**
+             * Duration Minutes
+             * @description elapsed time: up to 1440 for daily, 10080 for other windows
+             */
+            duration_minutes: number;
+            /**
+             * Timezone
+             * @description IANA name
+             * @example Europe/Berlin
+             */
+            timezone: string;
+            /**
+             * Cutoff Minutes
+             * @description nothing starts this long before the close; what runs goes on
+             * @default 0
+             */
+            cutoff_minutes: number;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+        };
+        /**
+         * WindowOut
+         * @description A window of a host.
+         */
+        WindowOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Host Id
+             * Format: uuid
+             */
+            host_id: string;
+            /** Host Name */
+            host_name: string;
+            /** Name */
+            name: string;
+            /** Enabled */
+            enabled: boolean;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "daily" | "weekly" | "monthly" | "once";
+            /** Start Time */
+            start_time: string | null;
+            /** Weekdays */
+            weekdays: number[];
+            /** Day Of Month */
+            day_of_month: number | "last" | null;
+            nth_weekday: components["schemas"]["NthWeekdayOut"] | null;
+            /** Starts At */
+            starts_at: string | null;
+            /** Duration Minutes */
+            duration_minutes: number;
+            /** Timezone */
+            timezone: string;
+            /** Cutoff Minutes */
+            cutoff_minutes: number;
+            /**
+             * Cron
+             * @description minute, hour, day, month, weekday on the zone's clock; null for once
+             */
+            cron: string | null;
+            /**
+             * Open
+             * @description whether it is open now
+             */
+            open: boolean;
+            /**
+             * Next Opens At
+             * @description of the occurrence that is open, or of the next; null: never
+             */
+            next_opens_at: string | null;
+            /** Next Closes At */
+            next_closes_at: string | null;
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * WindowPatch
+         * @description Changes of a window; absent fields stay. A change of kind drops what the new kind does not use.
+         */
+        WindowPatch: {
+            /**
+             * Kind
+             * @default null
+             */
+            kind: ("daily" | "weekly" | "monthly" | "once") | null;
+            /**
+             * Start Time
+             * @default null
+             */
+            start_time: string | null;
+            /**
+             * Weekdays
+             * @default null
+             */
+            weekdays: number[] | null;
+            /**
+             * Day Of Month
+             * @default null
+             */
+            day_of_month: number | "last" | null;
+            /** @default null */
+            nth_weekday: components["schemas"]["NthWeekdayIn"] | null;
+            /**
+             * Starts At
+             * @default null
+             */
+            starts_at: string | null;
+            /**
+             * Duration Minutes
+             * @default null
+             */
+            duration_minutes: number | null;
+            /**
+             * Timezone
+             * @default null
+             */
+            timezone: string | null;
+            /**
+             * Cutoff Minutes
+             * @default null
+             */
+            cutoff_minutes: number | null;
+            /**
+             * Name
+             * @default null
+             */
+            name: string | null;
+            /**
+             * Enabled
+             * @default null
+             */
+            enabled: boolean | null;
+            /**
+             * Version
+             * @description the version this was decided on; 409 when there is a newer
+             * @default null
+             */
+            version: number | null;
+        };
+        /**
+         * WindowPreview
+         * @description A window, and from when on how many of its openings are wanted.
+         */
+        WindowPreview: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "daily" | "weekly" | "monthly" | "once";
+            /**
+             * Start Time
+             * @description on the clock of the time zone; not for once
+             * @default null
+             */
+            start_time: string | null;
+            /**
+             * Weekdays
+             * @description weekly: 0 is Monday
+             * @default null
+             */
+            weekdays: number[] | null;
+            /**
+             * Day Of Month
+             * @description monthly: months that lack the 29th to 31st are skipped
+             * @default null
+             */
+            day_of_month: number | "last" | null;
+            /**
+             * @description monthly
+             * @default null
+             */
+            nth_weekday: components["schemas"]["NthWeekdayIn"] | null;
+            /**
+             * Starts At
+             * @description once: without an offset it is on the clock of the time zone
+             * @default null
+             */
+            starts_at: string | null;
+            /**
+             * Duration Minutes
+             * @description elapsed time: up to 1440 for daily, 10080 for other windows
+             */
+            duration_minutes: number;
+            /**
+             * Timezone
+             * @description IANA name
+             * @example Europe/Berlin
+             */
+            timezone: string;
+            /**
+             * Cutoff Minutes
+             * @description nothing starts this long before the close; what runs goes on
+             * @default 0
+             */
+            cutoff_minutes: number;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * After
+             * @description default now; without an offset it is on the clock of the time zone
+             * @default null
+             */
+            after: string | null;
+            /**
+             * Count
+             * @default 5
+             */
+            count: number;
+        };
+        /**
+         * WindowQuery
+         * @description Which windows, newest first.
+         */
+        WindowQuery: {
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Cursor
+             * @description next_cursor of the page before
+             * @default null
+             */
+            cursor: string | null;
+            /** Group Id */
+            group_id?: string[];
+            /**
+             * Enabled
+             * @default null
+             */
+            enabled: boolean | null;
+            /**
+             * Search
+             * @description part of the window's or host's name
+             * @default null
+             */
+            search: string | null;
         };
     };
     responses: never;
@@ -3033,6 +3866,167 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Fleet"];
                 };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fleet_hosts_without_window: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_UncoveredHost_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fleet_upcoming_windows: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                after?: string | null;
+                hours?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpcomingWindows"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    freezes_list_freezes: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                past?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FreezeOut_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    freezes_create_freeze: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FreezeCreate"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FreezeOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    freezes_delete_freeze: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                freeze_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem document (RFC 9457) */
             default: {
@@ -3764,6 +4758,72 @@ export interface operations {
             };
         };
     };
+    windows_windows_of_host: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WindowOut_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    windows_add_window: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WindowCreate"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WindowOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     jobs_list_jobs: {
         parameters: {
             query?: {
@@ -4160,6 +5220,204 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UserOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    windows_list_windows: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                group_id?: string[];
+                enabled?: boolean | null;
+                search?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WindowOut_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    windows_preview_window: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WindowPreview"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Occurrences"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    windows_show_window: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                window_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WindowOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    windows_delete_window: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                window_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    windows_change_window: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                window_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WindowPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WindowOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    windows_copy_window: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                window_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WindowCopy"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CopiedWindows"];
                 };
             };
             /** @description A problem document (RFC 9457) */

@@ -89,6 +89,8 @@ export function job(id: string, changes: Partial<Job> = {}): Job {
     progress: 0,
     message: "",
     reboot: "never",
+    when: "now",
+    not_before: null,
     attempts: [],
     packages: [],
     created_at: ago(0, 2),

@@ -9,6 +9,7 @@ from patch_manager.actors.jobs.evidence import adopt, ambiguous
 from patch_manager.actors.jobs.messages import (
     Accepted,
     Ambiguous,
+    GateClosed,
     JobsRead,
     MakeSend,
     NotSent,
@@ -23,21 +24,30 @@ from patch_manager.actors.jobs.steps import (
     claim,
     commit,
     failed,
+    gate,
     in_seconds,
     read_jobs,
     read_patches,
     wait,
+    wait_for_calendar,
 )
 from patch_manager.domain.job_record import Attempt, AttemptState, JobRecord, Send, SendOutcome, Target
 from patch_manager.domain.jobs import JobState, Operation, PackageResult
+from patch_manager.domain.openings import Closed
 
 UNREACHABLE = "HOST_UNREACHABLE"
 """Error code of an attempt in which nothing was sent, because the host gave no usable answer."""
+CLOSED = "OUTSIDE_WINDOW"
+"""Error code of a retry that was not sent: its window had closed, or a freeze had begun."""
 
 
 def begin(run: Run) -> Step[None]:
     """A due job leaves its queue; from here until its end no other job runs on the host."""
     record = run.record
+    closed = yield from gate(record.operation)
+    if closed is not None:
+        yield from _put_off(run, closed, record)
+        return
     if record.operation is Operation.REBOOT:
         record = replace(record, work_done=run.now, targets=())
         state, reason = JobState.REBOOTING, "preparing the reboot"
@@ -45,8 +55,17 @@ def begin(run: Run) -> Step[None]:
         state, reason = JobState.DISPATCHING, "reading what is pending"
     attempt = record.attempt or Attempt(1, run.now.wall)
     started = record.started_at or run.now.wall
-    record = replace(record, state=state, attempt=attempt, started_at=started, not_before=None)
+    record = replace(record, state=state, attempt=attempt, started_at=started, not_before=None, by_calendar=False)
     yield from commit(run, record, reason)
+
+
+def _put_off(run: Run, closed: Closed, record: JobRecord) -> Step[None]:
+    """What cannot start waits for the next window; a retry belongs into the window of its attempt (DESIGN §4)."""
+    if rules.is_retry(record):
+        record = replace(record, state=JobState.DISPATCHING)
+        yield from attempt_failed(run, CLOSED, f"the retry was not sent: {closed.reason}", record=record)
+    else:
+        yield from wait_for_calendar(run, closed, record)
 
 
 def retry(run: Run) -> Step[None]:
@@ -56,7 +75,15 @@ def retry(run: Run) -> Step[None]:
         raise ValueError("no attempt failed")
     code, reason = attempt.error_code or "UNKNOWN_ERROR", attempt.error or "no reason given"
     run.tries = 0
-    if attempt.state is AttemptState.FAILED and attempt.number < rules.MAX_ATTEMPTS and rules.retryable(code):
+    again = attempt.state is AttemptState.FAILED and attempt.number < rules.MAX_ATTEMPTS and rules.retryable(code)
+    closed = (yield from gate(record.operation)) if again else None
+    if closed is not None and not record.touched:
+        yield from wait_for_calendar(run, closed, replace(record, attempt=Attempt(attempt.number, run.now.wall)))
+        return
+    if closed is not None:
+        again, reason = False, f"{reason}; not retried: {closed.reason}"
+        record = record.with_attempt(error=reason)
+    if again:
         record = replace(record, attempt=Attempt(attempt.number + 1, run.now.wall), state=JobState.DISPATCHING)
         if code == UNREACHABLE:
             later = in_seconds(run.now, rules.UNREACHABLE_RETRY)
@@ -150,8 +177,12 @@ def _send(run: Run, planned: JobRecord, left: tuple[Target, ...], found: JobsRea
         record = replace(_unsent(run, SendOutcome.REFUSED), state=JobState.QUEUED)
         record = replace(record, not_before=in_seconds(run.now, event.retry_after))
         yield from commit(run, record, f"the agent asks to wait {event.retry_after:.0f} s: {event.reason}")
+    elif isinstance(event, GateClosed):
+        yield from _put_off(run, event.closed, _unsent(run, SendOutcome.NOT_SENT))
     elif isinstance(event, NotSent):
-        yield from _not_sent(run, event)
+        yield from commit(run, _unsent(run, SendOutcome.NOT_SENT), f"not sent: {event.reason}")
+        run.first_try = None  # the agent answered until now: all tries are left
+        yield from unreachable(run, event.reason, None)
     else:
         raise TypeError(f"{type(event).__name__} does not answer a send")
 
@@ -162,16 +193,6 @@ def accepted(run: Run, agent_job_id: str) -> Step[None]:
         state=AttemptState.RUNNING, agent_job_id=agent_job_id, accepted_at=run.now.wall
     )
     yield from commit(run, replace(record, state=JobState.RUNNING), "the agent accepted the job")
-
-
-def _not_sent(run: Run, event: NotSent) -> Step[None]:
-    record = _unsent(run, SendOutcome.NOT_SENT)
-    if event.cause == "gate":
-        yield from commit(run, replace(record, state=JobState.QUEUED), f"not sent: {event.reason}")
-        return
-    yield from commit(run, record, f"not sent: {event.reason}")
-    run.first_try = None  # the agent answered until now: all tries are left
-    yield from unreachable(run, event.reason, None)
 
 
 def _unsent(run: Run, outcome: SendOutcome) -> JobRecord:

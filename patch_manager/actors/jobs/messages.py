@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from patch_manager.domain.job_record import JobRecord, Send
+from patch_manager.domain.jobs import Operation
+from patch_manager.domain.openings import Closed
 from patch_manager.domain.patches import Patch
 
 
@@ -93,6 +95,13 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class AskGate:
+    """Ask windows and freezes whether ``operation`` may be sent now → ``GateOpen`` or ``GateClosed``."""
+
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """Make ``after`` durable where version and state of ``before`` still match → ``Committed`` or ``Conflict``."""
 
@@ -101,7 +110,7 @@ class Commit:
     reason: str
 
 
-Command = ReadJobs | ReadJob | ReadPatches | ReadHealth | Claim | MakeSend | Follow | Wait | Commit
+Command = ReadJobs | ReadJob | ReadPatches | ReadHealth | Claim | MakeSend | Follow | Wait | AskGate | Commit
 
 
 # Events
@@ -177,10 +186,22 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """Not one byte left. ``cause``: ``unreachable``, ``stale`` (the intent grew old) or ``gate`` (window, freeze)."""
+    """Not one byte left. ``cause``: ``unreachable`` or ``stale`` (the intent grew old)."""
 
     cause: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateOpen:
+    """The host may be touched."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateClosed:
+    """Not one byte left: outside the host's windows, or inside a freeze."""
+
+    closed: Closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +227,7 @@ class Ambiguous:
     reason: str
 
 
-SendAnswer = Accepted | NotSent | Refused | Rejected | Ambiguous
+SendAnswer = Accepted | NotSent | GateClosed | Refused | Rejected | Ambiguous
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +258,8 @@ Event = (
     | Claimed
     | Accepted
     | NotSent
+    | GateOpen
+    | GateClosed
     | Refused
     | Rejected
     | Ambiguous

@@ -13,6 +13,8 @@ from patch_manager.actors.agent.models import AgentHealth, AgentInfo, AgentJob, 
 from patch_manager.actors.agent.outcomes import Outcome
 from patch_manager.actors.agent.rate_budget import RateGate
 from patch_manager.domain.job_record import JobRecord, Moment
+from patch_manager.domain.jobs import Operation
+from patch_manager.domain.openings import Closed
 
 Clock = Callable[[], Moment]
 """The present on all three clocks."""
@@ -73,19 +75,11 @@ class Ledger(Protocol):
 
 
 class Gate(Protocol):
-    """Windows and freezes: asked before every mutating call, at the moment of its first byte."""
+    """Windows and freezes: asked before every mutating call, at the moment of its first byte (TRUST "Dispatch" 3)."""
 
-    def refuses(self, record: JobRecord, now: Moment) -> str | None:
-        """Why ``record`` may not touch its host now; None when it may."""
+    def refuses(self, record: JobRecord, operation: Operation, now: Moment) -> Closed | None:
+        """Why ``record`` may not make that call to its host now; None when it may. Answers from memory."""
         ...
-
-
-class NowGate:
-    """Deployments for *now* are outside windows by definition; those for a window wait until they have one."""
-
-    def refuses(self, record: JobRecord, now: Moment) -> str | None:
-        """Only jobs that start now may be sent."""
-        return None if record.starts == "now" else "this host has no maintenance window that is open"
 
 
 class Progress(Protocol):

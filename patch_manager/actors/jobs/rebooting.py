@@ -8,6 +8,7 @@ from patch_manager.actors.jobs import rules
 from patch_manager.actors.jobs.messages import (
     Accepted,
     Ambiguous,
+    GateClosed,
     JobSeen,
     MakeSend,
     NotSent,
@@ -16,11 +17,23 @@ from patch_manager.actors.jobs.messages import (
     Refused,
     Rejected,
 )
-from patch_manager.actors.jobs.steps import Run, Step, claim, commit, failed, read_health, wait
+from patch_manager.actors.jobs.steps import (
+    Run,
+    Step,
+    claim,
+    commit,
+    failed,
+    gate,
+    read_health,
+    wait,
+    wait_for_calendar,
+)
 from patch_manager.domain.job_record import ON_ITS_WAY, AttemptState, JobRecord, Moment, Send, SendOutcome
 from patch_manager.domain.jobs import JobState, Operation
+from patch_manager.domain.openings import Closed
 
 NOT_PROVEN = "REBOOT_NOT_PROVEN"
+NOT_SENT = "REBOOT_NOT_SENT"
 REJECTED = "REBOOT_REJECTED"
 FAILED = "REBOOT_ERROR"
 
@@ -51,6 +64,10 @@ def _request(run: Run) -> Step[None]:
     if run.record.operation is not Operation.REBOOT and rules.reboot_proven(health, _since(run), run.now, None):
         yield from _proven(run, "the host was already rebooted since the updates")
         return
+    closed = yield from gate(Operation.REBOOT)
+    if closed is not None:
+        yield from _closed(run, closed, run.record)
+        return
     yield from claim()
     record, attempt = run.record, run.record.attempt
     number = record.send.number + 1 if record.send is not None else 1
@@ -78,11 +95,22 @@ def _request(run: Run) -> Step[None]:
         record = run.record.with_outcome(SendOutcome.REFUSED)
         yield from commit(run, record, f"the reboot must wait {event.retry_after:.0f} s: {event.reason}")
         yield from wait(event.retry_after)
+    elif isinstance(event, GateClosed):
+        yield from _closed(run, event.closed, run.record.with_outcome(SendOutcome.NOT_SENT))
     elif isinstance(event, NotSent):
         yield from commit(run, run.record.with_outcome(SendOutcome.NOT_SENT), f"reboot not sent: {event.reason}")
         yield from wait(0.0 if event.cause == "stale" else rules.LOOK_AGAIN)
     else:
         raise TypeError(f"{type(event).__name__} does not answer a send")
+
+
+def _closed(run: Run, closed: Closed, record: JobRecord) -> Step[None]:
+    """A job that only reboots waits for the next window; after updates the job ends, and says what is missing."""
+    attempt = record.attempt
+    if record.operation is Operation.REBOOT and attempt is not None and attempt.error_code is None:
+        yield from wait_for_calendar(run, closed, record)
+    else:
+        yield from _failed(run, NOT_SENT, f"the reboot was not requested: {closed.reason}", record)
 
 
 def _await_proof(run: Run, send: Send) -> Step[None]:

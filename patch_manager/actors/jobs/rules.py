@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from patch_manager.actors.jobs.messages import FoundJob, HealthRead
-from patch_manager.domain.job_record import JobRecord, Moment, Send, Target
+from patch_manager.domain.job_record import JobRecord, Moment, Send, SendOutcome, Target
 from patch_manager.domain.jobs import NOT_RETRYABLE, Operation, PackageResult, RebootPolicy
 from patch_manager.domain.patches import Patch
 
@@ -193,6 +193,14 @@ def words(names: Iterable[str], most: int = 5) -> str:
     listed = list(names)
     more = len(listed) - most
     return ", ".join(listed[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def is_retry(record: JobRecord) -> bool:
+    """Whether an attempt before this one was sent, as far as the record tells: then this one is not put off."""
+    attempt, send = record.attempt, record.send
+    if attempt is None or attempt.number < 2 or send is None:
+        return False
+    return send.attempt == attempt.number or send.outcome not in (SendOutcome.NOT_SENT, SendOutcome.REFUSED)
 
 
 def plural(count: int, noun: str) -> str:

@@ -113,6 +113,9 @@ class _JobRun:
                 return m.Woke()
             case m.Claim():
                 return await self.claim()
+            case m.AskGate(operation):
+                closed = self.runner.gate.refuses(self.record, operation, self.runner.clock())
+                return m.GateOpen() if closed is None else m.GateClosed(closed)
             case m.MakeSend(send):
                 try:
                     return await self.send(send)
@@ -247,13 +250,14 @@ class _JobRun:
         return later
 
     async def send(self, send: Send) -> m.Event:
-        denied: list[m.NotSent] = []
+        denied: list[m.NotSent | m.GateClosed] = []
 
         def before_send() -> str | None:
             refusal = self.refusal(send)
-            if refusal is not None:
-                denied.append(refusal)
-            return refusal.reason if refusal is not None else None
+            if refusal is None:
+                return None
+            denied.append(refusal)
+            return refusal.reason if isinstance(refusal, m.NotSent) else refusal.closed.reason
 
         if send.operation is Operation.REBOOT:
             outcome = await self.agent.reboot(before_send=before_send)
@@ -274,15 +278,15 @@ class _JobRun:
             case _:
                 assert_never(outcome)
 
-    def refusal(self, send: Send) -> m.NotSent | None:
+    def refusal(self, send: Send) -> m.NotSent | m.GateClosed | None:
         """The last check, at the moment of the first byte (TRUST "Dispatch" 3)."""
         now = self.runner.clock()
         if not self.runner.ledger.leads(self.epoch):
             return m.NotSent("stale", "this manager does not lead any more")
         if now.boot_id != send.intent.boot_id or now.elapsed(send.intent) > INTENT_MAX_AGE:
             return m.NotSent("stale", f"the intent is older than {INTENT_MAX_AGE:.0f} s")
-        closed = self.runner.gate.refuses(self.record, now)
-        return None if closed is None else m.NotSent("gate", closed)
+        closed = self.runner.gate.refuses(self.record, send.operation, now)
+        return None if closed is None else m.GateClosed(closed)
 
 
 def _found(job: AgentJob) -> m.FoundJob:

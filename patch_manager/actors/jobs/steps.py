@@ -14,6 +14,7 @@ from typing import TypeAlias, TypeVar
 
 from patch_manager.actors.jobs import rules
 from patch_manager.actors.jobs.messages import (
+    AskGate,
     Claim,
     Claimed,
     Command,
@@ -21,6 +22,8 @@ from patch_manager.actors.jobs.messages import (
     Committed,
     Conflict,
     Event,
+    GateClosed,
+    GateOpen,
     HealthRead,
     JobsRead,
     PatchesRead,
@@ -32,7 +35,8 @@ from patch_manager.actors.jobs.messages import (
     Woke,
 )
 from patch_manager.domain.job_record import AttemptState, JobRecord, Moment
-from patch_manager.domain.jobs import JobState, PackageResult
+from patch_manager.domain.jobs import JobState, Operation, PackageResult
+from patch_manager.domain.openings import Closed
 
 T = TypeVar("T")
 Step: TypeAlias = Generator[Command, Event, T]
@@ -96,6 +100,21 @@ def read_health(facts: bool = False) -> Step[HealthRead | ReadFailed]:
     """The host's health, with the system's facts if asked for."""
     event = yield ReadHealth(facts)
     return event if isinstance(event, ReadFailed) else answer(event, HealthRead)
+
+
+def gate(operation: Operation) -> Step[Closed | None]:
+    """Why the host may not be touched now; None when it may."""
+    event = yield AskGate(operation)
+    if isinstance(event, GateClosed):
+        return event.closed
+    answer(event, GateOpen)
+    return None
+
+
+def wait_for_calendar(run: Run, closed: Closed, record: JobRecord | None = None) -> Step[None]:
+    """Back into the queue until the host may be touched again; what is closed is planned anew when windows move."""
+    record = replace(record or run.record, state=JobState.QUEUED, not_before=closed.until, by_calendar=True)
+    yield from commit(run, record, closed.waiting)
 
 
 def in_seconds(now: Moment, seconds: float) -> datetime:

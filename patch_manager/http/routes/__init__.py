@@ -12,6 +12,7 @@ def all_routes() -> tuple[Routes, ...]:
         auth,
         deployments,
         fleet,
+        freezes,
         groups,
         host_details,
         hosts,
@@ -19,8 +20,26 @@ def all_routes() -> tuple[Routes, ...]:
         live,
         me,
         pki,
+        upcoming,
         users,
+        windows,
     )
 
-    modules = (auth, me, fleet, live, hosts, host_details, groups, users, deployments, jobs, audit, pki)
+    modules = (
+        auth,
+        me,
+        fleet,
+        upcoming,
+        live,
+        hosts,
+        host_details,
+        windows,
+        freezes,
+        groups,
+        users,
+        deployments,
+        jobs,
+        audit,
+        pki,
+    )
     return tuple(module.routes for module in modules)

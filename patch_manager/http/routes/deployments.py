@@ -12,7 +12,7 @@ from patch_manager.domain.deployments import DeploymentRequest, DeploymentView
 from patch_manager.domain.jobs import RebootPolicy, When
 from patch_manager.domain.principal import Permission, Principal
 from patch_manager.http.call import call
-from patch_manager.http.errors import Conflict, Failure, FieldError, Invalid, NotFound, Unprocessable
+from patch_manager.http.errors import Conflict, Failure, FieldError, Forbidden, Invalid, NotFound, Unprocessable
 from patch_manager.http.pages import PageQuery, refuse
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
@@ -111,6 +111,7 @@ def _request(body: DeploymentCreate) -> DeploymentRequest:
         security_only=body.security_only,
         when=When(body.when),
         reboot=RebootPolicy(body.reboot),
+        override_freeze=body.override_freeze,
     )
 
 
@@ -122,6 +123,8 @@ def _refusal(refusal: words.CreateRefusal) -> Failure:
     match refusal:
         case words.HostsNotAvailable():
             return NotFound()
+        case words.OnlyAdmins():
+            return Forbidden("a freeze is overridden by an admin's word only")
         case words.NoHosts():
             return Unprocessable("name at least one host, or a group that has one")
         case words.InvalidPackages(names):

@@ -25,6 +25,7 @@ class DeploymentCreate(Request):
     security_only: bool = False
     when: Literal["now", "window"] = "now"
     reboot: Literal["never", "if_required"] = "never"
+    override_freeze: bool = Field(default=False, description="start inside freezes too: an administrator's word")
 
 
 class PreviewPackage(Answer):
@@ -47,6 +48,7 @@ class PreviewHost(Answer):
     packages: list[PreviewPackage]
     will_reboot: bool
     runs: str = Field(description="when it will run, in words")
+    runs_at: datetime | None = Field(description="when it may start; null while nobody knows")
     problem: str | None
 
 
@@ -89,6 +91,7 @@ class DeploymentOut(Answer):
     created_at: datetime
     created_by: str
     finished_at: datetime | None
+    override_freeze: bool
 
 
 class AttemptOut(Answer):
@@ -137,6 +140,8 @@ class JobOut(Answer):
     progress: int
     message: str
     reboot: Literal["never", "if_required"]
+    when: Literal["now", "window"]
+    not_before: datetime | None = Field(description="when a queued job may start; null while nobody knows")
     attempts: list[AttemptOut]
     packages: list[PackageOut]
     created_at: datetime

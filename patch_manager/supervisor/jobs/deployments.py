@@ -6,7 +6,7 @@ batch with one host out of sight queues nothing (TRUST 10).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -27,12 +27,13 @@ from patch_manager.domain.deployments import (
     NoHosts,
     NotFound,
     NotPossible,
+    OnlyAdmins,
     Origin,
     Resolution,
     invalid_package_names,
 )
 from patch_manager.domain.jobs import JobState, Operation, When
-from patch_manager.domain.principal import EVERYTHING, Principal
+from patch_manager.domain.principal import EVERYTHING, Principal, Role
 from patch_manager.storage import deployments as stored
 from patch_manager.storage import jobs as stored_jobs
 from patch_manager.storage.audit import AuditLog
@@ -40,13 +41,12 @@ from patch_manager.storage.connecting import Connection
 from patch_manager.storage.database import Database
 from patch_manager.storage.errors import CommitUnknown
 from patch_manager.storage.job_ledger import groups_by_host
+from patch_manager.storage.windows import hold_calendar
 from patch_manager.supervisor.jobs.cursors import read_cursor, write_cursor
 from patch_manager.supervisor.jobs.live import LiveJobs
+from patch_manager.supervisor.jobs.planning import Planner
 from patch_manager.supervisor.jobs.previews import preview_of
 from patch_manager.supervisor.jobs.requests import digest_of, request_of, summary_of
-
-NO_WINDOW = "waiting: this host has no maintenance window yet"
-QUEUED_NOW = "queued"
 
 
 class _Refusal(Exception):
@@ -81,9 +81,9 @@ class Deployments:
 
     async def preview(
         self, principal: Principal, request: DeploymentRequest
-    ) -> DeploymentPreview | HostsNotAvailable | NoHosts | InvalidPackages:
+    ) -> DeploymentPreview | HostsNotAvailable | OnlyAdmins | NoHosts | InvalidPackages:
         """What ``request`` would do, from the patches as last read; nothing is asked of any agent."""
-        refusal = _check(request)
+        refusal = _check(principal, request)
         if refusal is not None:
             return refusal
         try:
@@ -95,10 +95,9 @@ class Deployments:
         self, connection: Connection, principal: Principal, request: DeploymentRequest
     ) -> DeploymentPreview:
         hosts = await _resolve(connection, principal, request, lock=False)
-        rows, patches = await stored.preview_rows(
-            connection, [host.id for host in hosts], request.packages, request.security_only
-        )
-        return preview_of(request, rows, patches)
+        ids = [host.id for host in hosts]
+        rows, patches = await stored.preview_rows(connection, ids, request.packages, request.security_only)
+        return preview_of(request, rows, patches, await Planner.read(connection, ids, self.now()))
 
     async def create(
         self,
@@ -108,7 +107,7 @@ class Deployments:
         origin: Origin = Origin(),  # noqa: B008 - frozen
     ) -> DeploymentView | CreateRefusal:
         """Queue a job per host. The same key with the same request gives the deployment made before."""
-        refusal = _check(request)
+        refusal = _check(principal, request)
         if refusal is not None:
             return refusal
         new = stored.NewDeployment(
@@ -119,8 +118,6 @@ class Deployments:
             idempotency_key=idempotency_key,
             digest=digest_of(request),
             request=request,
-            not_before=self.now() if request.when is When.NOW else None,
-            message=QUEUED_NOW if request.when is When.NOW else NO_WINDOW,
         )
         try:
             deployment_id = await self.database.transaction(self._create, principal, new, origin)
@@ -136,6 +133,11 @@ class Deployments:
         view = await self.database.read(stored.get_deployment, principal.scope, deployment_id)
         return HostsNotAvailable() if view is None else view
 
+    async def _planner(self, connection: Connection, hosts: Sequence[stored.TargetHost]) -> Planner:
+        """Windows and freezes of hosts that are locked; they stay as they are until the jobs are queued."""
+        await hold_calendar(connection)
+        return await Planner.read(connection, [host.id for host in hosts], self.now())
+
     async def _create(
         self, connection: Connection, principal: Principal, new: stored.NewDeployment, origin: Origin
     ) -> UUID:
@@ -144,14 +146,16 @@ class Deployments:
             if before is not None:
                 return _same(before, new.digest)
         hosts = await _resolve(connection, principal, new.request, lock=True)
-        job_ids = [uuid4() for _ in hosts]
-        if not await stored.insert_deployment(connection, new, hosts, job_ids):
+        planner = await self._planner(connection, hosts)
+        if not await stored.insert_deployment(connection, new, _planned(hosts, new.request, planner)):
             before = await stored.same_key(connection, principal.user_id, new.idempotency_key or "")
             if before is None:
                 raise _Refusal(IdempotencyConflict())
             return _same(before, new.digest)
         groups = frozenset(group for host in hosts for group in host.group_ids)
         detail = {**summary_of(new.request), "hosts": len(hosts), "host_ids": [host.id for host in hosts[:100]]}
+        if new.request.when is When.NOW:
+            detail["outside_windows"] = sum(not planner.open(host.id) for host in hosts)
         event = _event(principal, origin, "deployment.created", "deployment", new.id, groups, detail)
         await self.audit.append(connection, [event])
         return new.id
@@ -288,7 +292,8 @@ class Deployments:
         view = await self.get(principal, deployment_id)
         if isinstance(view, NotFound):
             return view
-        request = request_of(view)
+        # An admin's word on a freeze is for the one start that it was given for.
+        request = replace(request_of(view), override_freeze=view.override_freeze and principal.role is Role.ADMIN)
         await self.database.transaction(self._retry_failed, principal, deployment_id, request, origin)
         self.outside.jobs_changed()
         self.outside.news((), (deployment_id,))
@@ -312,17 +317,10 @@ class Deployments:
             )
             for row in failed
         ]
-        job_ids = [uuid4() for _ in hosts]
+        jobs = _planned(hosts, request, await self._planner(connection, hosts))
+        job_ids = [job.id for job in jobs]
         await stored.insert_jobs(
-            connection,
-            deployment_id,
-            hosts,
-            job_ids,
-            operation=Operation.PATCH_APPLY,
-            request=request,
-            message=QUEUED_NOW if request.when is When.NOW else NO_WINDOW,
-            not_before=self.now() if request.when is When.NOW else None,
-            at=self.now(),
+            connection, deployment_id, jobs, operation=Operation.PATCH_APPLY, request=request, at=self.now()
         )
         await stored_jobs.supersede(connection, [row["id"] for row in failed], job_ids)
         groups = frozenset(group for host in hosts for group in host.group_ids)
@@ -331,7 +329,9 @@ class Deployments:
         await self.audit.append(connection, [event])
 
 
-def _check(request: DeploymentRequest) -> NoHosts | InvalidPackages | None:
+def _check(principal: Principal, request: DeploymentRequest) -> OnlyAdmins | NoHosts | InvalidPackages | None:
+    if request.override_freeze and principal.role is not Role.ADMIN:
+        return OnlyAdmins()
     if not request.host_ids and not request.group_ids:
         return NoHosts()
     if request.packages is not None:
@@ -345,6 +345,15 @@ def _same(before: tuple[UUID, bytes], digest: bytes) -> UUID:
     if before[1] != digest:
         raise _Refusal(IdempotencyConflict())
     return before[0]
+
+
+def _planned(
+    hosts: Sequence[stored.TargetHost], request: DeploymentRequest, planner: Planner
+) -> tuple[stored.NewJob, ...]:
+    """A job per host, with when it may start."""
+    return tuple(
+        stored.NewJob(uuid4(), host, planner.of(host.id, request.when, request.override_freeze)) for host in hosts
+    )
 
 
 async def _resolve(

@@ -7,16 +7,19 @@ from typing import Any
 from uuid import UUID
 
 from patch_manager.domain.deployments import DeploymentPreview, DeploymentRequest, PreviewHost, PreviewPackage
-from patch_manager.domain.jobs import RebootPolicy, When
+from patch_manager.domain.jobs import RebootPolicy
+from patch_manager.domain.openings import Plan
+from patch_manager.supervisor.jobs.planning import Planner
 
 
 def preview_of(
     request: DeploymentRequest,
     hosts: Sequence[Mapping[str, Any]],
     patches: Mapping[UUID, Sequence[Mapping[str, Any]]],
+    planner: Planner,
 ) -> DeploymentPreview:
     """Put together what storage read; see ``storage.deployments.preview_rows`` for the rows."""
-    rows = tuple(_host(request, host, patches.get(host["id"], ())) for host in hosts)
+    rows = tuple(_host(request, host, patches.get(host["id"], ()), planner) for host in hosts)
     return DeploymentPreview(
         host_count=len(rows),
         package_count=sum(len(row.packages) for row in rows),
@@ -27,7 +30,10 @@ def preview_of(
     )
 
 
-def _host(request: DeploymentRequest, host: Mapping[str, Any], patches: Sequence[Mapping[str, Any]]) -> PreviewHost:
+def _host(
+    request: DeploymentRequest, host: Mapping[str, Any], patches: Sequence[Mapping[str, Any]], planner: Planner
+) -> PreviewHost:
+    plan = planner.of(host["id"], request.when, request.override_freeze)
     packages = tuple(
         PreviewPackage(
             name=patch["name"],
@@ -46,18 +52,21 @@ def _host(request: DeploymentRequest, host: Mapping[str, Any], patches: Sequence
         address=host["address"],
         packages=packages,
         will_reboot=request.reboot is RebootPolicy.IF_REQUIRED and bool(packages) and asks,
-        runs=_runs(request, host),
-        problem=_problem(host),
+        runs=_runs(plan, host),
+        runs_at=plan.not_before,
+        problem=_problem(plan, host),
     )
 
 
-def _runs(request: DeploymentRequest, host: Mapping[str, Any]) -> str:
-    if request.when is When.WINDOW:
-        return "in its next maintenance window: it has none yet"
+def _runs(plan: Plan, host: Mapping[str, Any]) -> str:
+    if not plan.starts_now:
+        return plan.words
     return "when the job at work has ended" if host["busy"] else "at once"
 
 
-def _problem(host: Mapping[str, Any]) -> str | None:
+def _problem(plan: Plan, host: Mapping[str, Any]) -> str | None:
+    if plan.not_before is None:
+        return "no maintenance window: its job would wait until it has one"
     if host["busy"] == "outcome_unknown":
         return "a job with an unknown outcome must be resolved first"
     if host["health"] == "unreachable":

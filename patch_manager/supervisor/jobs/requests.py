@@ -27,11 +27,16 @@ def summary_of(request: DeploymentRequest) -> dict[str, Any]:
         "security_only": request.security_only,
         "when": request.when.value,
         "reboot": request.reboot.value,
+        **({"override_freeze": True} if request.override_freeze else {}),
     }
 
 
 def request_of(view: DeploymentView) -> DeploymentRequest:
     """What a deployment asked for, without its hosts."""
     return DeploymentRequest(
-        packages=view.packages, security_only=view.security_only, when=view.when, reboot=view.reboot
+        packages=view.packages,
+        security_only=view.security_only,
+        when=view.when,
+        reboot=view.reboot,
+        override_freeze=view.override_freeze,
     )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 import trio
 
 from patch_manager.actors.jobs.clock import system_clock
-from patch_manager.actors.jobs.ports import Clock, Gate, NowGate
+from patch_manager.actors.jobs.ports import Clock
 from patch_manager.actors.jobs.run import Runner
 from patch_manager.domain.jobs import DueJob
 from patch_manager.storage.audit import AuditLog
 from patch_manager.storage.database import Database
 from patch_manager.supervisor.answers import JobAnswer
+from patch_manager.supervisor.jobs.calendar import Calendar, CalendarGate
 from patch_manager.supervisor.jobs.committer import Committer, LeaderNow
 from patch_manager.supervisor.jobs.deployments import Deployments, Outside
 from patch_manager.supervisor.jobs.live import LiveJobs
@@ -34,7 +38,7 @@ class JobFleet(Protocol):
 
 
 class JobRoom:
-    """``runner`` is for the actors, ``deployments`` for http; ``run`` belongs beside the supervisor."""
+    """``runner`` is for the actors, ``deployments`` and ``calendar`` for http; ``run`` goes beside the supervisor."""
 
     def __init__(
         self,
@@ -45,22 +49,30 @@ class JobRoom:
         dispatch: trio.CapacityLimiter,
         followed_jobs: trio.CapacityLimiter,
         clock: Clock | None = None,
-        gate: Gate | None = None,
     ) -> None:
         """``leader`` gives the leadership held right now; the limiters are those of ``supervisor.limits``."""
         clock = clock or system_clock()
+
+        def wall() -> datetime:
+            return clock().wall
+
         live = LiveJobs()
         in_hand = InHand()
         self._news = JobNews(database, live)
         self._committer = Committer(database, audit, leader, self._news.changed)
-        self._scheduler = JobScheduler(database, audit, leader, in_hand, self._news.changed, clock, followed_jobs)
+        self.calendar = Calendar(database, wall, self._planned)
+        self._scheduler = JobScheduler(
+            database, audit, leader, in_hand, self._news.changed, self.calendar, clock, followed_jobs
+        )
         self.jobs_changed = self._scheduler.jobs_changed
         self.runner = TrackedRunner(
-            Runner(self._committer, clock, gate or NowGate(), dispatch, live), in_hand, self.jobs_changed
+            Runner(self._committer, clock, CalendarGate(self.calendar), dispatch, live), in_hand, self.jobs_changed
         )
-        self.deployments = Deployments(
-            database, audit, live, Outside(self.jobs_changed, self._news.changed), lambda: clock().wall
-        )
+        self.deployments = Deployments(database, audit, live, Outside(self.jobs_changed, self._news.changed), wall)
+
+    def _planned(self, job_ids: Iterable[UUID], deployment_ids: Iterable[UUID]) -> None:
+        self._news.changed(job_ids, deployment_ids)
+        self.jobs_changed()
 
     async def run(self, fleet: JobFleet, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Commit, tell and scan until cancelled; started when all three are."""

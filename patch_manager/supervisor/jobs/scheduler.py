@@ -1,11 +1,13 @@
-"""The scan for due jobs: every second, and at once when something is told to have changed.
+"""The scan for due jobs: every second, when the next one falls due, and at once when something is told to have changed.
 
-Messages are hints: a lost one delays a job by a second and never loses it (TRUST "The database owns jobs").
+Messages are hints: a lost one delays a job by a second and never loses it (TRUST "The database owns jobs"). Windows run
+on the wall clock, which may jump: what is due is asked anew each time, and no timer holds a moment for longer than a
+second (decision 0010).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
@@ -18,18 +20,24 @@ from patch_manager.actors.jobs.run import Runner
 from patch_manager.actors.ports import HostLink
 from patch_manager.domain.audit import AuditEvent
 from patch_manager.domain.jobs import DueJob
-from patch_manager.storage import job_ledger
+from patch_manager.storage import job_ledger, job_plans
 from patch_manager.storage.audit import AuditLog
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.database import Database
 from patch_manager.storage.errors import DatabaseUnavailable
+from patch_manager.storage.job_plans import WaitingJob
 from patch_manager.storage.leadership import assert_epoch
+from patch_manager.storage.windows import hold_calendar
 from patch_manager.supervisor.answers import JobAnswer
+from patch_manager.supervisor.jobs.calendar import Calendar
 from patch_manager.supervisor.jobs.committer import LeaderNow, News
+from patch_manager.supervisor.jobs.planning import replan
 
 SCAN_SECONDS: Final = 1.0  # TRUST "The supervisor rescans due jobs every second"
 HANDED_SECONDS: Final = 15.0  # ours: an actor that took a job and did not begin it has restarted
 ORPHANS_SECONDS: Final = 10.0  # ours: jobs of deleted hosts end within this
+REPLAN_SECONDS: Final = 30.0  # ours: a plan made from what was just being changed is corrected within this
+_SHORTEST_NAP: Final = 0.002
 
 
 class InHand:
@@ -91,6 +99,7 @@ class JobScheduler:
         leader: LeaderNow,
         in_hand: InHand,
         news: News,
+        calendar: Calendar,
         clock: Clock,
         limit: trio.CapacityLimiter,
     ) -> None:
@@ -100,6 +109,7 @@ class JobScheduler:
         self._leader = leader
         self._in_hand = in_hand
         self._news = news
+        self._calendar = calendar
         self._clock = clock
         self._limit = limit
         self._hint = trio.Event()
@@ -114,11 +124,15 @@ class JobScheduler:
     ) -> None:
         """Scan until cancelled; ``run_job`` hands a job to its host's actor and never waits."""
         task_status.started()
-        orphans_at = trio.current_time()
+        orphans_at = replan_at = trio.current_time()
         while True:
             self._hint = trio.Event()
+            nap = SCAN_SECONDS
             try:
-                await self._scan(run_job)
+                if await self._calendar.keep_fresh() or trio.current_time() >= replan_at:
+                    replan_at = trio.current_time() + REPLAN_SECONDS
+                    await self._replan()
+                nap = await self._scan(run_job)
                 if trio.current_time() >= orphans_at:
                     orphans_at = trio.current_time() + ORPHANS_SECONDS
                     await self._end_orphans()
@@ -128,20 +142,42 @@ class JobScheduler:
                     structlog.get_logger(__name__).warning("jobs_scan_failed", reason=str(error))
                 self._reachable = False
                 await trio.sleep(SCAN_SECONDS)
-            with trio.move_on_after(SCAN_SECONDS):
+            with trio.move_on_after(nap):
                 await self._hint.wait()
 
-    async def _scan(self, run_job: Callable[[DueJob], JobAnswer]) -> None:
+    async def _scan(self, run_job: Callable[[DueJob], JobAnswer]) -> float:
+        """Hand out what is due; the seconds to wait before the next look."""
+        leader = self._leader()
+        if leader is None or not leader.is_leader:
+            return SCAN_SECONDS
+        taken = self._in_hand.ids()
+        room = int(self._limit.total_tokens) - len(taken)
+        now = self._clock().wall
+        if room > 0:
+            for due in await self._database.read(job_ledger.due_jobs, now, taken, room):
+                if run_job(due) == JobAnswer.ACCEPTED:
+                    self._in_hand.handed(due.key.id)
+        following = await self._database.read(job_plans.next_start, now)
+        if following is None:
+            return SCAN_SECONDS
+        return min(SCAN_SECONDS, max(_SHORTEST_NAP, (following - self._clock().wall).total_seconds()))
+
+    async def _replan(self) -> None:
+        """Plan anew what waits: groups may have changed, and a run may have planned by what was just changed."""
         leader = self._leader()
         if leader is None or not leader.is_leader:
             return
-        taken = self._in_hand.ids()
-        room = int(self._limit.total_tokens) - len(taken)
-        if room <= 0:
-            return
-        for due in await self._database.read(job_ledger.due_jobs, self._clock().wall, taken, room):
-            if run_job(due) == JobAnswer.ACCEPTED:
-                self._in_hand.handed(due.key.id)
+        moved = await self._database.transaction(self._plan_anew, leader.epoch)
+        if moved:
+            self._news([job.id for job in moved], {job.deployment_id for job in moved if job.deployment_id is not None})
+
+    async def _plan_anew(self, connection: Connection, epoch: int) -> tuple[WaitingJob, ...]:
+        if not await assert_epoch(connection, epoch):
+            return ()
+        await hold_calendar(connection)
+        moved = await replan(connection, None, self._clock().wall)
+        await self._audit.append(connection, [_event("job.planned", job.id, "planned anew") for job in moved])
+        return moved
 
     async def _end_orphans(self) -> None:
         leader = self._leader()
@@ -155,18 +191,10 @@ class JobScheduler:
         if not await assert_epoch(connection, epoch):
             return []
         rows = await job_ledger.end_orphans(connection, self._clock().wall)
-        await self._audit.append(connection, _orphan_events(row["id"] for row in rows))
+        reason = "the host was deleted"
+        await self._audit.append(connection, [_event("job.ended", row["id"], reason) for row in rows])
         return [(row["id"], row["deployment_id"]) for row in rows]
 
 
-def _orphan_events(job_ids: Iterable[UUID]) -> list[AuditEvent]:
-    return [
-        AuditEvent(
-            action="job.ended",
-            actor="system",
-            target_type="job",
-            target_id=job_id,
-            detail={"reason": "the host was deleted"},
-        )
-        for job_id in job_ids
-    ]
+def _event(action: str, job_id: UUID, reason: str) -> AuditEvent:
+    return AuditEvent(action, "system", target_type="job", target_id=job_id, detail={"reason": reason})

@@ -12,6 +12,7 @@ from quart_trio import QuartTrio
 from patch_manager.domain.principal import Permission
 from patch_manager.http.routes import all_routes
 from patch_manager.http.routing import Operation
+from tests.http.resources.test_windows import NIGHTLY
 from tests.http.resources.world import World
 
 OPERATIONS = {
@@ -26,6 +27,9 @@ BODIES: dict[str, Any] = {
     "PATCH /api/v1/groups/<uuid:group_id>": {"name": "mine now"},
     "PATCH /api/v1/users/<uuid:user_id>": {"disabled": True},
     "POST /api/v1/jobs/<uuid:job_id>/resolve": {"outcome": "succeeded"},
+    "POST /api/v1/hosts/<uuid:host_id>/windows": NIGHTLY,
+    "PATCH /api/v1/windows/<uuid:window_id>": {"enabled": False},
+    "POST /api/v1/windows/<uuid:window_id>/copy": {"host_ids": []},
 }
 
 
@@ -37,6 +41,9 @@ async def everything_of_b(world: World) -> dict[str, UUID]:
     assert status == 202
     jobs = await world.get("op_b", "/jobs")
     sessions = await world.get("op_b", "/auth/sessions")
+    _, window = await world.ask("op_b", "POST", f"/hosts/{world.hosts['b1']}/windows", body=NIGHTLY)
+    freeze = {"group_id": str(world.group_b), "ends_at": "2031-01-01T00:00:00Z", "reason": "year end"}
+    _, freeze = await world.ask("admin", "POST", "/freezes", body=freeze)
     return {
         "host_id": world.hosts["b1"],
         "group_id": world.group_b,
@@ -44,6 +51,8 @@ async def everything_of_b(world: World) -> dict[str, UUID]:
         "deployment_id": UUID(deployment["id"]),
         "job_id": UUID(jobs["items"][0]["id"]),
         "session_id": UUID(sessions["items"][0]["id"]),
+        "window_id": UUID(window["id"]),
+        "freeze_id": UUID(freeze["id"]),
     }
 
 
@@ -59,7 +68,8 @@ async def test_what_is_out_of_scope_is_answered_like_what_does_not_exist(world: 
     theirs = await everything_of_b(world)
 
     async def state() -> list[Any]:
-        return [await world.get("admin", path) for path in ("/hosts", "/groups", "/users", "/jobs", "/deployments")]
+        lists = ("/hosts", "/groups", "/users", "/jobs", "/deployments", "/windows", "/freezes")
+        return [await world.get("admin", path) for path in lists]
 
     before = await state()
     for name in WITH_VARIABLES:
@@ -75,7 +85,7 @@ async def test_what_is_out_of_scope_is_answered_like_what_does_not_exist(world: 
 
 async def test_no_list_or_total_tells_of_another_group(world: World) -> None:
     theirs = await everything_of_b(world)
-    hidden = [str(theirs[key]) for key in ("host_id", "deployment_id", "job_id", "user_id")]
+    hidden = [str(theirs[key]) for key in ("host_id", "deployment_id", "job_id", "user_id", "window_id", "freeze_id")]
     for name in READS:
         operation = GUARDED[name]
         status, answer = await world.ask("op_a", "GET", operation.path)

@@ -22,6 +22,7 @@ function host(id: string, changes: Partial<PreviewHost> = {}): PreviewHost {
     packages: [openssl()],
     will_reboot: false,
     runs: "at once",
+    runs_at: null,
     problem: null,
     ...changes,
   };
@@ -74,6 +75,7 @@ describe("what a deployment would do", () => {
       packages: ["a", "b"],
       security_only: false,
       reboot: "if_required",
+      override_freeze: false,
     });
   });
 });

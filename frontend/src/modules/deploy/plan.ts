@@ -110,6 +110,7 @@ export function bodyOf(
     security_only: what === "security",
     when: "now",
     reboot,
+    override_freeze: false,
   };
 }
 

@@ -1,0 +1,67 @@
+"""Plans of jobs that wait for a window or for a freeze to end: made with them, made anew when those change."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from patch_manager.domain.jobs import When
+from patch_manager.domain.openings import HostWindow, Plan, open_now, plan
+from patch_manager.storage.connecting import Connection
+from patch_manager.storage.freezes import Freezes, coming_freezes
+from patch_manager.storage.job_plans import NewPlan, WaitingJob, lock_waiting, write_plans
+from patch_manager.storage.windows import enabled_windows
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Windows and freezes as read in one transaction. Hosts with copies of the same windows are planned once: each plan
+    costs a tenth of a millisecond on the only thread, and most of a fleet shares a few windows.
+    """
+
+    windows: Mapping[UUID, tuple[HostWindow, ...]]
+    freezes: Freezes
+    now: datetime
+    _made: dict[Hashable, Plan] = field(default_factory=dict, repr=False, compare=False)
+
+    @staticmethod
+    async def read(connection: Connection, host_ids: Collection[UUID], now: datetime) -> Planner:
+        """What plans for these hosts need."""
+        return Planner(await enabled_windows(connection, host_ids), await coming_freezes(connection, now), now)
+
+    def of(self, host_id: UUID, when: When, override_freeze: bool) -> Plan:
+        """The plan of a job on a host."""
+        freezes = () if override_freeze else self.freezes.of(host_id)
+        windows = self.windows.get(host_id, ()) if when is When.WINDOW else ()
+        key = (when, freezes, *((each.name, each.window) for each in windows))
+        made = self._made.get(key)
+        if made is None:
+            made = self._made[key] = plan(windows, freezes, self.now, when)
+        return made
+
+    def open(self, host_id: UUID) -> bool:
+        """Whether the host is in a window of its own."""
+        return open_now(self.windows.get(host_id, ()), self.now) is not None
+
+
+async def replan(connection: Connection, host_ids: Collection[UUID] | None, now: datetime) -> tuple[WaitingJob, ...]:
+    """Plan the waiting jobs of these hosts, or of all, by the windows and freezes that this transaction sees.
+
+    Returns the jobs whose plan changed. The caller holds the lock of the hosts or of the calendar.
+    """
+    waiting = await lock_waiting(connection, host_ids)
+    planner = await Planner.read(connection, {job.host_id for job in waiting}, now)
+    plans = [new for job in waiting if (new := _anew(job, planner)) is not None]
+    await write_plans(connection, plans, now)
+    return tuple(new.job for new in plans)
+
+
+def _anew(job: WaitingJob, planner: Planner) -> NewPlan | None:
+    planned = planner.of(job.host_id, job.when, job.override_freeze)
+    if planned.starts_now and job.not_before is not None and job.not_before <= planner.now:
+        return None  # due already
+    if (planned.not_before, planned.words) == (job.not_before, job.message):
+        return None
+    return NewPlan(job, planned.not_before, planned.words)

@@ -1,0 +1,62 @@
+"""Which windows open when over a part of the fleet: from memory, each rule worked out once for all its hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import takewhile
+from uuid import UUID
+
+from patch_manager.domain.hosts import HostSnapshot
+from patch_manager.domain.occurrences import Occurrence, closing_after
+from patch_manager.domain.openings import Freeze, HostWindow, freeze_at
+from patch_manager.domain.windows import Window
+from patch_manager.supervisor.jobs.calendar import Calendar
+
+
+@dataclass(frozen=True, slots=True)
+class UpcomingWindow:
+    """One occurrence of a host's window. ``freeze`` is in force when it opens, so that nothing starts then."""
+
+    host_id: UUID
+    host_name: str
+    window: HostWindow
+    opens_at: datetime
+    closes_at: datetime
+    freeze: Freeze | None
+
+
+@dataclass(frozen=True, slots=True)
+class Upcoming:
+    """What is open or opens in a span of time, and the hosts that have no enabled window at all."""
+
+    windows: tuple[UpcomingWindow, ...]
+    hosts_without_window: tuple[UUID, ...]
+
+
+def upcoming(hosts: Iterable[HostSnapshot], calendar: Calendar, begin: datetime, end: datetime) -> Upcoming:
+    """The occurrences of these hosts' enabled windows that are open at ``begin`` or open before ``end``; unsorted."""
+    rules: dict[Window, tuple[Occurrence, ...]] = {}
+    found: list[UpcomingWindow] = []
+    without: list[UUID] = []
+    for host in hosts:
+        host_id = host.record.id
+        windows = calendar.windows(host_id)
+        if not windows:
+            without.append(host_id)
+            continue
+        freezes = calendar.freezes(host_id)
+        for window in windows:
+            spans = rules.get(window.window)
+            if spans is None:
+                spans = rules[window.window] = _between(window.window, begin, end)
+            for span in spans:
+                frozen = freeze_at(freezes, max(span.opens_at, begin)) if freezes else None
+                name = host.record.display_name
+                found.append(UpcomingWindow(host_id, name, window, span.opens_at, span.closes_at, frozen))
+    return Upcoming(tuple(found), tuple(without))
+
+
+def _between(window: Window, begin: datetime, end: datetime) -> tuple[Occurrence, ...]:
+    return tuple(takewhile(lambda span: span.opens_at < end, closing_after(window, begin)))
