@@ -45,7 +45,8 @@ from patch_manager.supervisor.metrics import FleetCollector
 
 log = structlog.get_logger(__name__)
 
-TRIM_SECONDS = 120.0
+TRIM_SECONDS = 30.0
+_M_MMAP_THRESHOLD, _MMAP_BYTES = -3, 128 * 1024  # malloc.h
 STOP_SECONDS = 9.0  # then whatever still runs is cut; the unit promises ten
 
 
@@ -232,8 +233,13 @@ def _own_pair(certificate: OperatorCertificate) -> KeyPair:
 
 async def _return_memory() -> None:
     """Give freed memory back to the system: the first contact with a fleet leaves a sixth of it in free lists."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; others need none
-    while trim is not None:
+    libc = ctypes.CDLL(None)
+    trim, tune = getattr(libc, "malloc_trim", None), getattr(libc, "mallopt", None)
+    if trim is None or tune is None:
+        return  # not glibc, whose free lists this is about
+    # Fixed, or the first answer of two megabytes would raise it, and buffers of that size would stay in the heap.
+    tune(_M_MMAP_THRESHOLD, _MMAP_BYTES)
+    while True:
         await trio.sleep(TRIM_SECONDS)
         await trio.to_thread.run_sync(trim, 0)
 
