@@ -81,8 +81,10 @@ export function Facts({ row }: { row: HostRow }) {
             <Mark tone="attention">needed</Mark>
           ) : row.pending_reboots > 0 ? (
             `${plural(row.pending_reboots, "pending patch", "pending patches")} will ask for one`
-          ) : (
+          ) : read ? (
             "not needed"
+          ) : (
+            "unknown"
           )}
         </dd>
       </div>

@@ -56,7 +56,7 @@ const COLUMNS: readonly Column<Row>[] = [
     width: 76,
     cell: (row) => (row.requires_reboot ? "asks" : <span className="muted">–</span>),
   },
-  { id: "since", title: "Pending since", width: 116, cell: (row) => <Ago at={row.first_seen_at} /> },
+  { id: "since", title: "Pending since", width: 132, cell: (row) => <Ago at={row.first_seen_at} /> },
   {
     id: "why",
     title: "Why this priority",

@@ -80,12 +80,12 @@ export const HOST_COLUMNS: readonly Column<HostRef>[] = [
   {
     id: "name",
     title: "Host",
-    width: 130,
-    grow: 2,
+    width: 120,
+    grow: 1,
     sortable: true,
     cell: live((row) => <Link to={`/hosts/${row.id}`}>{row.display_name}</Link>),
   },
-  { id: "health", title: "Health", width: 200, grow: 3, sortable: true, cell: live(health) },
+  { id: "health", title: "Health", width: 210, grow: 6, sortable: true, cell: live(health) },
   {
     id: "address",
     title: "Address",
@@ -137,8 +137,8 @@ export const HOST_COLUMNS: readonly Column<HostRef>[] = [
   {
     id: "activity",
     title: "Now",
-    width: 118,
-    grow: 2,
+    width: 134,
+    grow: 1,
     sortable: true,
     help: "What the host's actor does",
     cell: live(activity),

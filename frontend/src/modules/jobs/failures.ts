@@ -50,7 +50,10 @@ function normalised(text: string): string {
 /** The last attempt's error of a job in words. */
 export function errorOf(job: Job): { code: string | null; text: string } {
   const last = job.attempts.at(-1);
-  return { code: last?.error_code ?? null, text: last?.error ?? job.message };
+  const code = last?.error_code ?? null;
+  const text = last?.error ?? job.message;
+  // Agents repeat the code before their words.
+  return { code, text: code !== null && text.startsWith(`${code}: `) ? text.slice(code.length + 2) : text };
 }
 
 /** Failures gathered by cause, the most frequent first. */

@@ -49,7 +49,10 @@ export function HostCard({ id, groups, x, y }: Props) {
         </dd>
         <dt>Oldest</dt>
         <dd>
-          <Ago at={row.oldest_security_at} none="no security patch pending" />
+          <Ago
+            at={row.oldest_security_at}
+            none={row.patches_read_at === null ? "unknown" : "no security patch pending"}
+          />
         </dd>
         <dt>System</dt>
         <dd className="ellipsis">{osOf(row)}</dd>

@@ -43,7 +43,7 @@ const QUARANTINED: Look = {
   key: "quarantined",
   word: "Quarantined",
   token: "danger",
-  shape: "cross",
+  shape: "dot",
   filter: "actor=quarantined",
 };
 
