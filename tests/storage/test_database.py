@@ -127,12 +127,13 @@ async def test_json_uuids_addresses_and_times_are_python_values(db: Database) ->
 
 
 async def test_waiting_for_a_connection_is_bounded(database: TestDatabase) -> None:
-    async with open_database(database.app, max_size=1, deadlines=Deadlines(acquire=0.2)) as db:
+    # Long enough for connecting, which counts as waiting; the holder holds until it is cancelled.
+    async with open_database(database.app, max_size=1, deadlines=Deadlines(acquire=2.0)) as db:
         entered = trio.Event()
 
         async def hold(connection: Connection) -> None:
             entered.set()
-            await asyncio.sleep(1)
+            await asyncio.sleep(60)
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(db.read, hold)
