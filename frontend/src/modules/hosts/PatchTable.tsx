@@ -33,16 +33,16 @@ const COLUMNS: readonly Column<Row>[] = [
   {
     id: "name",
     title: "Package",
-    width: 180,
-    grow: 2,
+    width: 150,
+    grow: 1,
     cell: (row) => <span title={row.description}>{row.name}</span>,
   },
   { id: "severity", title: "Severity", width: 100, cell: (row) => <SeverityWord severity={row.severity} /> },
   {
     id: "versions",
     title: "Installed → available",
-    width: 210,
-    grow: 2,
+    width: 280,
+    grow: 3,
     cell: (row) => (
       <span className="mono" title={`${row.current_version ?? "?"} → ${row.available_version ?? "?"}`}>
         {row.current_version ?? "?"} → {row.available_version ?? "?"}
@@ -61,7 +61,7 @@ const COLUMNS: readonly Column<Row>[] = [
     id: "why",
     title: "Why this priority",
     width: 200,
-    grow: 3,
+    grow: 2,
     cell: (row) => <span title={row.priority_reason}>{row.priority_reason}</span>,
   },
 ];
