@@ -1,0 +1,2 @@
+-- Rollback, reboots alone and package operations.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Exclusions and standing policies.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Notifications: channels, rules, deliveries.
+SELECT 1;
