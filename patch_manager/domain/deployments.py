@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final, Generic, TypeVar
 from uuid import UUID
 
+from patch_manager.domain.exclusions import Excluded
 from patch_manager.domain.jobs import ACTIVE, JobState, Operation, PackageOutcome, RebootPolicy, When
 
 Item = TypeVar("Item")
@@ -27,7 +28,7 @@ def invalid_package_names(names: Iterable[str]) -> tuple[str, ...]:
 class DeploymentRequest:
     """What an operator asked for. ``packages`` None means all that is pending when each job starts.
 
-    ``override_freeze``: an admin lets it start inside freezes.
+    ``override_freeze``: an admin lets it start inside freezes. ``exclude`` is left out, beside what is so for all.
     """
 
     host_ids: tuple[UUID, ...] = ()
@@ -37,6 +38,7 @@ class DeploymentRequest:
     when: When = When.NOW
     reboot: RebootPolicy = RebootPolicy.NEVER
     override_freeze: bool = False
+    exclude: tuple[Excluded, ...] = ()
 
 
 class DeploymentState(StrEnum):
@@ -107,6 +109,8 @@ class DeploymentView:
     created_by: str
     finished_at: datetime | None
     override_freeze: bool = False
+    exclude: tuple[Excluded, ...] = ()
+    policy_id: UUID | None = None  # the standing policy that made it
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +202,18 @@ class PreviewPackage:
 
 
 @dataclass(frozen=True, slots=True)
+class PreviewExcluded:
+    """A pending package that would be left out; ``standing``: for every deployment, not this one only."""
+
+    name: str
+    package: str  # the name or pattern that excludes it
+    owner: str
+    reason: str
+    expires_at: datetime | None
+    standing: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PreviewHost:
     """What a deployment would do on one host; ``problem`` says why it may not work."""
 
@@ -209,17 +225,24 @@ class PreviewHost:
     runs: str
     runs_at: datetime | None  # None: nobody knows
     problem: str | None
+    excluded: tuple[PreviewExcluded, ...] = ()
+    outside_windows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPreview:
-    """A deployment before it is made."""
+    """A deployment before it is made.
+
+    ``outside_windows_count``: hosts that it would touch at once though no window of theirs is open.
+    """
 
     host_count: int
     package_count: int
     cve_count: int
     reboot_count: int
     problem_count: int
+    outside_windows_count: int
+    excluded_count: int
     hosts: tuple[PreviewHost, ...]
 
 
@@ -277,6 +300,14 @@ class InvalidPackages:
 
 
 @dataclass(frozen=True, slots=True)
+class InvalidExclusion:
+    """A pattern that excludes nothing that an agent lists, or everything: 422. ``index`` is its place."""
+
+    index: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class IdempotencyConflict:
     """The idempotency key was used with another body: 409."""
 
@@ -293,4 +324,4 @@ class NotPossible:
     reason: str
 
 
-CreateRefusal = HostsNotAvailable | OnlyAdmins | NoHosts | InvalidPackages | IdempotencyConflict
+CreateRefusal = HostsNotAvailable | OnlyAdmins | NoHosts | InvalidPackages | InvalidExclusion | IdempotencyConflict

@@ -94,7 +94,11 @@ async def _views(
     packages: dict[UUID, list[PackageOutcome]] = {}
     for found in await connection.fetch(_PACKAGES, ids):
         outcome = PackageOutcome(
-            found["name"], PackageResult(found["result"]), found["from_version"], found["to_version"]
+            found["name"],
+            PackageResult(found["result"]),
+            found["from_version"],
+            found["to_version"],
+            found["reason"],
         )
         packages.setdefault(found["job_id"], []).append(outcome)
     return tuple(

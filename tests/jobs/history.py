@@ -14,6 +14,7 @@ from uuid import UUID
 from patch_manager.actors.jobs import messages as m
 from patch_manager.actors.jobs.protocol import Protocol
 from patch_manager.actors.jobs.rules import INTENT_MAX_AGE, LOST_PATIENCE, MAX_SENDS
+from patch_manager.domain.exclusions import Exclusion
 from patch_manager.domain.job_record import JobRecord, Moment, SendOutcome
 from patch_manager.domain.jobs import JobState, Operation, PackageResult, RebootPolicy, When
 from patch_manager.domain.openings import Closed, Freeze, HostWindow, closed_to_go_on, closed_to_start
@@ -110,6 +111,7 @@ class History:
     cutoff_minutes: int = 0
     freezes: tuple[Freeze, ...] = ()
     frozen: tuple[tuple[float, float], ...] = ()  # hours since the beginning
+    exclusions: tuple[Exclusion, ...] = ()
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)  # noqa: S311 - dice, not secrets
@@ -133,6 +135,14 @@ class History:
             created_at=START,
         )
         self._draw_calendar()
+        self._draw_exclusion()
+
+    def _draw_exclusion(self) -> None:
+        """In a quarter of the histories the last package must not be patched, in some only for a while."""
+        rng = random.Random(f"exclusion {self.seed}")  # noqa: S311 - dice of their own, so that the others fall as ever
+        if rng.random() < 0.25:
+            ends = START + timedelta(hours=rng.choice([0.001, 0.02, 12.0, 1000.0]))
+            self.exclusions = (Exclusion(self.host.names[-1], "dba", "vendor pin", ends),)
 
     def _draw_calendar(self) -> None:
         """Half of the jobs are for a window, daily from the history's beginning on; some meet a freeze."""
@@ -212,6 +222,8 @@ class History:
             case m.AskGate(operation):
                 closed = self._closed(operation)
                 return m.GateOpen() if closed is None else m.GateClosed(closed)
+            case m.ReadExclusions():
+                return m.ExclusionsRead(self.exclusions)
         self.pass_time(self.rng.choice([0.01, 0.1, 2.0]))
         if not self.host.reachable(self.now) or self._happens(self.chances.unreachable):
             return m.ReadFailed("connection refused")
@@ -318,6 +330,7 @@ class History:
         if self._happens(self.chances.lost_before):
             return m.Ambiguous("dropped")
         self._check_accepted(send.operation)
+        self._check_excluded(send.packages)
         job = self.host.accept(self.now, send.operation.value, send.packages, ours=True)
         job.traced = bool(send.baseline_ids)
         self.ours.append(job)
@@ -353,6 +366,13 @@ class History:
         wanted = {target.name for target in self.record.wanted}
         assert not done or wanted & self.host.pending, "our first apply had done the work"
 
+    def _check_excluded(self, packages: tuple[str, ...]) -> None:
+        """A first send asks for nothing that was excluded when its intent was made; a kept list is not made anew."""
+        if len(self.ours) == 0 and self.record.send is not None and self.record.send.number == 1:
+            at = self.record.send.intent.wall
+            early = [each for each in self.exclusions if each.in_force(at)]
+            assert not any(each.matches(name) for each in early for name in packages), "an excluded package was sent"
+
     # Judging
 
     def check(self) -> None:
@@ -368,4 +388,5 @@ class History:
         for target in record.targets or ():
             if target.result is PackageResult.UPDATED:
                 assert target.name not in host.pending
+            assert target.result is not PackageResult.EXCLUDED or self.exclusions
             assert target.result is not PackageResult.PENDING, "every package of an ended job has a result"

@@ -13,6 +13,7 @@ from patch_manager.actors.jobs.messages import (
     JobsRead,
     MakeSend,
     NotSent,
+    PatchesRead,
     ReadFailed,
     Refused,
     Rejected,
@@ -26,13 +27,14 @@ from patch_manager.actors.jobs.steps import (
     failed,
     gate,
     in_seconds,
+    read_exclusions,
     read_jobs,
     read_patches,
     wait,
     wait_for_calendar,
 )
 from patch_manager.domain.job_record import Attempt, AttemptState, JobRecord, Send, SendOutcome, Target
-from patch_manager.domain.jobs import JobState, Operation, PackageResult
+from patch_manager.domain.jobs import LEFT_OUT, JobState, Operation, PackageResult
 from patch_manager.domain.openings import Closed
 
 UNREACHABLE = "HOST_UNREACHABLE"
@@ -105,12 +107,10 @@ def dispatch(run: Run) -> Step[None]:
     if isinstance(patches, ReadFailed):
         yield from unreachable(run, patches.reason, patches.retry_after)
         return
-    planned = run.record
-    if planned.targets is None:
-        if not patches.complete:
-            yield from unreachable(run, "the agent's list of patches is incomplete", None)
-            return
-        planned = replace(planned, targets=rules.freeze(planned, patches.patches), planned_at=run.now.wall)
+    if run.record.targets is None and not patches.complete:
+        yield from unreachable(run, "the agent's list of patches is incomplete", None)
+        return
+    planned = yield from _listed(run, patches)
     left = rules.still_pending(planned.wanted, patches.patches)
     if not left:
         yield from _nothing_to_send(run, planned, patches.complete)
@@ -123,6 +123,17 @@ def dispatch(run: Run) -> Step[None]:
     if (yield from _adopt_late_arrival(run, found)):
         return
     yield from _send(run, planned, left, found)
+
+
+def _listed(run: Run, patches: PatchesRead) -> Step[JobRecord]:
+    """The record with its list: kept since its first send; until then, what must not be patched is left out anew."""
+    planned = run.record
+    if planned.targets is None:
+        planned = replace(planned, targets=rules.freeze(planned, patches.patches), planned_at=run.now.wall)
+    if planned.operation is not Operation.PATCH_APPLY or planned.touched or not planned.wanted:
+        return planned
+    exclusions = yield from read_exclusions()
+    return replace(planned, targets=rules.leave_out(planned.targets or (), exclusions, run.now.wall))
 
 
 def _nothing_to_send(run: Run, planned: JobRecord, complete: bool) -> Step[None]:
@@ -139,8 +150,15 @@ def _nothing_to_send(run: Run, planned: JobRecord, complete: bool) -> Step[None]
             state=AttemptState.COMPLETED, finished_at=run.now.wall
         )
         done = rules.with_results(done, (), PackageResult.UPDATED)
-        done = replace(done, targets=tuple(replace(t, result=PackageResult.NOT_NEEDED) for t in done.targets or ()))
-        yield from commit(run, done, "already up to date: nothing was sent")
+        done = replace(done, targets=tuple(_not_needed(target) for target in done.targets or ()))
+        left_out = rules.left_out_words(done)
+        yield from commit(
+            run, done, f"nothing was sent; {left_out}" if left_out else "already up to date: nothing was sent"
+        )
+
+
+def _not_needed(target: Target) -> Target:
+    return target if target.result in LEFT_OUT else replace(target, result=PackageResult.NOT_NEEDED)
 
 
 def _adopt_late_arrival(run: Run, found: JobsRead) -> Step[bool]:

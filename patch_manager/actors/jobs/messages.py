@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from patch_manager.domain.exclusions import Exclusion
 from patch_manager.domain.job_record import JobRecord, Send
 from patch_manager.domain.jobs import Operation
 from patch_manager.domain.openings import Closed
@@ -55,6 +56,11 @@ class ReadJob:
 @dataclass(frozen=True, slots=True)
 class ReadPatches:
     """``GET /patches`` → ``PatchesRead`` or ``ReadFailed``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadExclusions:
+    """What this job must leave out, as kept in the database at this moment → ``ExclusionsRead``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,9 @@ class Commit:
     reason: str
 
 
-Command = ReadJobs | ReadJob | ReadPatches | ReadHealth | Claim | MakeSend | Follow | Wait | AskGate | Commit
+Command = (
+    ReadJobs | ReadJob | ReadPatches | ReadExclusions | ReadHealth | Claim | MakeSend | Follow | Wait | AskGate | Commit
+)
 
 
 # Events
@@ -154,6 +162,13 @@ class PatchesRead:
 
     patches: tuple[Patch, ...]
     complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ExclusionsRead:
+    """Standing exclusions of the job's host and its deployment's own."""
+
+    exclusions: tuple[Exclusion, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +269,7 @@ Event = (
     | JobSeen
     | JobGone
     | PatchesRead
+    | ExclusionsRead
     | HealthRead
     | Claimed
     | Accepted

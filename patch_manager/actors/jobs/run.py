@@ -30,7 +30,7 @@ from patch_manager.domain.jobs import DueJob, JobState, Operation
 PLACE_SECONDS: Final = 2.0  # a read that takes longer gives the place among the dispatches back
 STREAM_AFTER: Final = 4.0  # seconds that a job is polled before its stream is opened
 FIRST_POLL_AFTER: Final = 0.7  # from the acceptance: asking earlier tells nothing
-_UNDER_CLAIM = m.Claim | m.ReadPatches | m.ReadJobs | m.Commit | m.MakeSend
+_UNDER_CLAIM = m.Claim | m.ReadPatches | m.ReadExclusions | m.ReadJobs | m.Commit | m.MakeSend
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,8 @@ class _JobRun:
                     return await self.send(send)
                 finally:
                     self.let_go()
+            case m.ReadExclusions():
+                return m.ExclusionsRead(await self.runner.ledger.exclusions(self.record, self.runner.clock()))
             case m.ReadJobs() | m.ReadJob() | m.ReadPatches() | m.ReadHealth() | m.Follow():
                 try:
                     return await self.read(command)

@@ -22,11 +22,13 @@ from patch_manager.actors.jobs.messages import (
     Committed,
     Conflict,
     Event,
+    ExclusionsRead,
     GateClosed,
     GateOpen,
     HealthRead,
     JobsRead,
     PatchesRead,
+    ReadExclusions,
     ReadFailed,
     ReadHealth,
     ReadJobs,
@@ -34,6 +36,7 @@ from patch_manager.actors.jobs.messages import (
     Wait,
     Woke,
 )
+from patch_manager.domain.exclusions import Exclusion
 from patch_manager.domain.job_record import AttemptState, JobRecord, Moment
 from patch_manager.domain.jobs import JobState, Operation, PackageResult
 from patch_manager.domain.openings import Closed
@@ -94,6 +97,11 @@ def read_patches() -> Step[PatchesRead | ReadFailed]:
     """The host's pending patches."""
     event = yield ReadPatches()
     return event if isinstance(event, ReadFailed) else answer(event, PatchesRead)
+
+
+def read_exclusions() -> Step[tuple[Exclusion, ...]]:
+    """What the job must leave out."""
+    return answer((yield ReadExclusions()), ExclusionsRead).exclusions
 
 
 def read_health(facts: bool = False) -> Step[HealthRead | ReadFailed]:

@@ -61,6 +61,8 @@ def _end(run: Run, record: JobRecord, left: tuple[Target, ...]) -> Step[None]:
     reason = "rebooted" if not record.wanted else f"{rules.plural(done, 'package')} updated"
     if record.wanted and record.rebooted_at is not None:
         reason += ", rebooted"
+    if left_out := rules.left_out_words(record):
+        reason += f"; {left_out}"
     yield from commit(run, replace(record, state=JobState.SUCCEEDED), reason)
 
 

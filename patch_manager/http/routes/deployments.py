@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import assert_never
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from quart import request
 
 from patch_manager.domain import deployments as words
 from patch_manager.domain.deployments import DeploymentRequest, DeploymentView
+from patch_manager.domain.exclusions import Excluded
 from patch_manager.domain.jobs import RebootPolicy, When
 from patch_manager.domain.principal import Permission, Principal
 from patch_manager.http.call import call
@@ -16,7 +18,7 @@ from patch_manager.http.errors import Conflict, Failure, FieldError, Forbidden, 
 from patch_manager.http.pages import PageQuery, refuse
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
-from patch_manager.http.schemas.jobs import DeploymentCreate, DeploymentOut, DeploymentPreview
+from patch_manager.http.schemas.jobs import DeploymentCreate, DeploymentOut, DeploymentPreview, ExcludeIn
 from patch_manager.http.services import services
 
 routes = Routes("deployments")
@@ -112,7 +114,14 @@ def _request(body: DeploymentCreate) -> DeploymentRequest:
         when=When(body.when),
         reboot=RebootPolicy(body.reboot),
         override_freeze=body.override_freeze,
+        exclude=excluded(body.exclude),
     )
+
+
+def excluded(given: Iterable[ExcludeIn | str]) -> tuple[Excluded, ...]:
+    """What a body leaves out; of a pattern that is given twice, the last reason."""
+    found = (ExcludeIn(package=each) if isinstance(each, str) else each for each in given)
+    return tuple({each.package: Excluded(each.package, each.reason) for each in found}.values())
 
 
 def _found(view: DeploymentView | words.NotFound) -> DeploymentOut | Failure:
@@ -130,6 +139,8 @@ def _refusal(refusal: words.CreateRefusal) -> Failure:
         case words.InvalidPackages(names):
             detail = f"no agent accepts: {', '.join(name[:80] for name in names[:5])}" if names else "the list is empty"
             return Unprocessable("the packages cannot be used", errors=(FieldError("/packages", detail),))
+        case words.InvalidExclusion(index, reason):
+            return Unprocessable("the exclusion cannot be used", errors=(FieldError(f"/exclude/{index}", reason),))
         case words.IdempotencyConflict():
             return Conflict(f"this {IDEMPOTENCY_HEADER} was used with another request")
         case _:

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from patch_manager.http.schemas.base import Answer, Request
+from patch_manager.http.schemas.base import Answer, Line, Request
 
 JobStateWord = Literal[
     "queued", "dispatching", "running", "rebooting", "verifying", "succeeded", "failed", "cancelled", "outcome_unknown"
 ]
 DeploymentStateWord = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+
+
+PackagePattern = Annotated[
+    str,
+    Field(min_length=1, max_length=256, description="a name; * any characters, ? one", examples=["linux-image-*"]),
+]
+
+
+class ExcludeIn(Request):
+    """A package that is left out, or several by a pattern."""
+
+    package: PackagePattern
+    reason: Line = Field(default="", max_length=500)
+
+
+class ExcludeOut(Answer):
+    """A package that is left out, or several by a pattern."""
+
+    package: str
+    reason: str
 
 
 class DeploymentCreate(Request):
@@ -26,6 +46,11 @@ class DeploymentCreate(Request):
     when: Literal["now", "window"] = "now"
     reboot: Literal["never", "if_required"] = "never"
     override_freeze: bool = Field(default=False, description="start inside freezes too: an administrator's word")
+    exclude: list[ExcludeIn | PackagePattern] = Field(
+        default_factory=list,
+        max_length=200,
+        description="left out of this deployment, beside standing exclusions; a plain text is a package without reason",
+    )
 
 
 class PreviewPackage(Answer):
@@ -39,6 +64,17 @@ class PreviewPackage(Answer):
     requires_reboot: bool
 
 
+class PreviewExcluded(Answer):
+    """A pending package that would be left out, and by whose word."""
+
+    name: str
+    package: str = Field(description="the name or pattern that excludes it")
+    owner: str
+    reason: str
+    expires_at: datetime | None = Field(description="null: it ends with this deployment")
+    standing: bool = Field(description="for every deployment, not for this one only")
+
+
 class PreviewHost(Answer):
     """What a deployment would do on one host; ``problem`` says why it may not work (unreachable, busy, unknown)."""
 
@@ -50,6 +86,8 @@ class PreviewHost(Answer):
     runs: str = Field(description="when it will run, in words")
     runs_at: datetime | None = Field(description="when it may start; null while nobody knows")
     problem: str | None
+    excluded: list[PreviewExcluded]
+    outside_windows: bool = Field(description="would be touched now though no window of its is open")
 
 
 class DeploymentPreview(Answer):
@@ -60,6 +98,8 @@ class DeploymentPreview(Answer):
     cve_count: int
     reboot_count: int
     problem_count: int
+    outside_windows_count: int = Field(description="hosts touched now though no window of theirs is open; 0 for window")
+    excluded_count: int = Field(description="pending packages left out, over all hosts")
     hosts: list[PreviewHost]
 
 
@@ -92,6 +132,8 @@ class DeploymentOut(Answer):
     created_by: str
     finished_at: datetime | None
     override_freeze: bool
+    exclude: list[ExcludeOut]
+    policy_id: UUID | None = Field(description="the standing policy that made it")
 
 
 class AttemptOut(Answer):
@@ -118,6 +160,7 @@ class PackageOut(Answer):
     result: str
     from_version: str | None
     to_version: str | None
+    reason: str | None = Field(description="why it was left out, by whom and until when (result: excluded)")
 
 
 class TransitionOut(Answer):

@@ -20,6 +20,7 @@ from patch_manager.domain.deployments import (
     DeploymentView,
     HostsNotAvailable,
     IdempotencyConflict,
+    InvalidExclusion,
     InvalidPackages,
     JobFilter,
     JobView,
@@ -32,6 +33,7 @@ from patch_manager.domain.deployments import (
     Resolution,
     invalid_package_names,
 )
+from patch_manager.domain.exclusions import own, pattern_problem
 from patch_manager.domain.jobs import JobState, Operation, When
 from patch_manager.domain.principal import EVERYTHING, Principal, Role
 from patch_manager.storage import deployments as stored
@@ -40,12 +42,14 @@ from patch_manager.storage.audit import AuditLog
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.database import Database
 from patch_manager.storage.errors import CommitUnknown
+from patch_manager.storage.exclusions import in_force
 from patch_manager.storage.job_ledger import groups_by_host
 from patch_manager.storage.windows import hold_calendar
 from patch_manager.supervisor.jobs.cursors import read_cursor, write_cursor
 from patch_manager.supervisor.jobs.live import LiveJobs
+from patch_manager.supervisor.jobs.overrides import window_override
 from patch_manager.supervisor.jobs.planning import Planner
-from patch_manager.supervisor.jobs.previews import preview_of
+from patch_manager.supervisor.jobs.previews import Exclusions, preview_of
 from patch_manager.supervisor.jobs.requests import digest_of, request_of, summary_of
 
 
@@ -81,7 +85,7 @@ class Deployments:
 
     async def preview(
         self, principal: Principal, request: DeploymentRequest
-    ) -> DeploymentPreview | HostsNotAvailable | OnlyAdmins | NoHosts | InvalidPackages:
+    ) -> DeploymentPreview | HostsNotAvailable | OnlyAdmins | NoHosts | InvalidPackages | InvalidExclusion:
         """What ``request`` would do, from the patches as last read; nothing is asked of any agent."""
         refusal = _check(principal, request)
         if refusal is not None:
@@ -97,7 +101,10 @@ class Deployments:
         hosts = await _resolve(connection, principal, request, lock=False)
         ids = [host.id for host in hosts]
         rows, patches = await stored.preview_rows(connection, ids, request.packages, request.security_only)
-        return preview_of(request, rows, patches, await Planner.read(connection, ids, self.now()))
+        now = self.now()
+        standing = await in_force(connection, ids, now)
+        exclusions = Exclusions(standing, own(request.exclude, principal.username), now)
+        return preview_of(request, rows, patches, await Planner.read(connection, ids, now), exclusions)
 
     async def create(
         self,
@@ -155,7 +162,7 @@ class Deployments:
         groups = frozenset(group for host in hosts for group in host.group_ids)
         detail = {**summary_of(new.request), "hosts": len(hosts), "host_ids": [host.id for host in hosts[:100]]}
         if new.request.when is When.NOW:
-            detail["outside_windows"] = sum(not planner.open(host.id) for host in hosts)
+            detail |= await window_override(connection, new.request, hosts, planner)
         event = _event(principal, origin, "deployment.created", "deployment", new.id, groups, detail)
         await self.audit.append(connection, [event])
         return new.id
@@ -329,7 +336,9 @@ class Deployments:
         await self.audit.append(connection, [event])
 
 
-def _check(principal: Principal, request: DeploymentRequest) -> OnlyAdmins | NoHosts | InvalidPackages | None:
+def _check(
+    principal: Principal, request: DeploymentRequest
+) -> OnlyAdmins | NoHosts | InvalidPackages | InvalidExclusion | None:
     if request.override_freeze and principal.role is not Role.ADMIN:
         return OnlyAdmins()
     if not request.host_ids and not request.group_ids:
@@ -338,6 +347,10 @@ def _check(principal: Principal, request: DeploymentRequest) -> OnlyAdmins | NoH
         wrong = invalid_package_names(request.packages)
         if wrong or not request.packages:
             return InvalidPackages(wrong)
+    for index, excluded in enumerate(request.exclude):
+        problem = pattern_problem(excluded.package)
+        if problem is not None:
+            return InvalidExclusion(index, problem)
     return None
 
 

@@ -28,7 +28,13 @@ def summary_of(request: DeploymentRequest) -> dict[str, Any]:
         "when": request.when.value,
         "reboot": request.reboot.value,
         **({"override_freeze": True} if request.override_freeze else {}),
+        **({"exclude": _excluded(request)} if request.exclude else {}),
     }
+
+
+def _excluded(request: DeploymentRequest) -> list[dict[str, str]]:
+    excluded = sorted(request.exclude, key=lambda each: (each.package, each.reason))
+    return [{"package": each.package, "reason": each.reason} for each in excluded]
 
 
 def request_of(view: DeploymentView) -> DeploymentRequest:
@@ -39,4 +45,5 @@ def request_of(view: DeploymentView) -> DeploymentRequest:
         when=view.when,
         reboot=view.reboot,
         override_freeze=view.override_freeze,
+        exclude=view.exclude,
     )
