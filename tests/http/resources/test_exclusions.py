@@ -78,12 +78,12 @@ async def test_what_says_too_much_or_too_little_is_refused(world: World, wrong: 
 
 
 async def test_an_exclusion_is_renewed_shown_as_expired_and_lifted(world: World) -> None:
-    _, made = await exclude(world, "op_a", host_id=str(world.hosts["a1"]), expires_at=until(hours=1))
+    _, made = await exclude(world, "op_a", host_id=str(world.hosts["a1"]), expires_at=until(minutes=1))
     path = f"/exclusions/{made['id']}"
-    status, renewed = await world.ask("op_a", "PATCH", path, body={"expires_at": until(hours=2), "version": 1})
-    assert (status, renewed["version"], renewed["expires_at"]) == (200, 2, until(hours=2).replace("+00:00", "Z"))
+    status, renewed = await world.ask("op_a", "PATCH", path, body={"expires_at": until(minutes=2), "version": 1})
+    assert (status, renewed["version"], renewed["expires_at"]) == (200, 2, until(minutes=2).replace("+00:00", "Z"))
     assert (await world.ask("op_a", "PATCH", path, body={"reason": "late", "version": 1}))[0] == 409
-    world.people.clock.forward(hours=2)
+    world.people.clock.forward(minutes=2)
     assert (await world.get("op_a", path))["state"] == "expired"
     assert (await world.get("op_a", "/exclusions", state="active"))["total"] == 0
     assert (await world.get("op_a", "/exclusions", state="expired"))["total"] == 1
