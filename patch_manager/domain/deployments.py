@@ -12,6 +12,7 @@ from uuid import UUID
 
 from patch_manager.domain.exclusions import Excluded
 from patch_manager.domain.jobs import ACTIVE, JobState, Operation, PackageOutcome, RebootPolicy, When
+from patch_manager.domain.rollouts import Problem, RingState, Rollout
 
 Item = TypeVar("Item")
 
@@ -28,7 +29,8 @@ def invalid_package_names(names: Iterable[str]) -> tuple[str, ...]:
 class DeploymentRequest:
     """What an operator asked for. ``packages`` None means all that is pending when each job starts.
 
-    ``override_freeze``: an admin lets it start inside freezes. ``exclude`` is left out, beside what is so for all.
+    ``override_freeze``: an admin lets it start inside freezes. ``rollout`` None: all hosts at once. ``exclude`` is left
+    out, beside what is so for all.
     """
 
     host_ids: tuple[UUID, ...] = ()
@@ -39,13 +41,17 @@ class DeploymentRequest:
     reboot: RebootPolicy = RebootPolicy.NEVER
     override_freeze: bool = False
     exclude: tuple[Excluded, ...] = ()
+    rollout: Rollout | None = None
 
 
 class DeploymentState(StrEnum):
-    """Derived from the totals, never stored: it cannot disagree with the jobs."""
+    """Derived from the totals, never stored: it cannot disagree with the jobs. ``stopped``: its rollout's rule keeps
+    back jobs that have not started.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
+    STOPPED = "stopped"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -81,6 +87,11 @@ class JobTotals:
         return sum(self.count(state) for state in JobState)
 
     @property
+    def unended(self) -> int:
+        """Jobs that something will still change by itself; an unknown outcome waits for an operator."""
+        return self.total - self.succeeded - self.failed - self.cancelled - self.outcome_unknown
+
+    @property
     def state(self) -> DeploymentState:
         """Failed when, after all ended, one failed or has an unknown outcome; cancelled when nothing else happened."""
         working = sum(self.count(state) for state in ACTIVE if state is not JobState.OUTCOME_UNKNOWN)
@@ -92,6 +103,17 @@ class JobTotals:
         if self.failed or self.outcome_unknown:
             return DeploymentState.FAILED
         return DeploymentState.SUCCEEDED if self.succeeded else DeploymentState.CANCELLED
+
+
+@dataclass(frozen=True, slots=True)
+class RingView:
+    """One ring as one principal sees it; ``soak_until`` while it is soaking."""
+
+    name: str
+    hosts: int
+    state: RingState
+    totals: JobTotals
+    soak_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +133,10 @@ class DeploymentView:
     override_freeze: bool = False
     exclude: tuple[Excluded, ...] = ()
     policy_id: UUID | None = None  # the standing policy that made it
+    rollout: Rollout | None = None
+    rings: tuple[RingView, ...] = ()
+    stopped_at: datetime | None = None
+    stop_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +192,7 @@ class JobView:
     transitions: tuple[TransitionView, ...] = ()
     when: When = When.NOW
     not_before: datetime | None = None
+    ring: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +254,18 @@ class PreviewHost:
     problem: str | None
     excluded: tuple[PreviewExcluded, ...] = ()
     outside_windows: bool = False
+    ring: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewRing:
+    """One ring of a deployment before it is made."""
+
+    name: str
+    host_count: int
+    package_count: int
+    reboot_count: int
+    problem_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +283,7 @@ class DeploymentPreview:
     outside_windows_count: int
     excluded_count: int
     hosts: tuple[PreviewHost, ...]
+    rings: tuple[PreviewRing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +348,13 @@ class InvalidExclusion:
 
 
 @dataclass(frozen=True, slots=True)
+class InvalidRollout:
+    """The rollout cannot be, or not with these hosts: 422 with the fields."""
+
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class IdempotencyConflict:
     """The idempotency key was used with another body: 409."""
 
@@ -324,4 +371,6 @@ class NotPossible:
     reason: str
 
 
-CreateRefusal = HostsNotAvailable | OnlyAdmins | NoHosts | InvalidPackages | InvalidExclusion | IdempotencyConflict
+CreateRefusal = (
+    HostsNotAvailable | OnlyAdmins | NoHosts | InvalidPackages | InvalidExclusion | InvalidRollout | IdempotencyConflict
+)

@@ -16,9 +16,11 @@ from patch_manager.domain.principal import Permission, Principal
 from patch_manager.http.call import call
 from patch_manager.http.errors import Conflict, Failure, FieldError, Forbidden, Invalid, NotFound, Unprocessable
 from patch_manager.http.pages import PageQuery, refuse
+from patch_manager.http.rollout_rules import refused, rollout_of
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
-from patch_manager.http.schemas.jobs import DeploymentCreate, DeploymentOut, DeploymentPreview, ExcludeIn
+from patch_manager.http.schemas.excluding import ExcludeIn
+from patch_manager.http.schemas.jobs import DeploymentCreate, DeploymentOut, DeploymentPreview
 from patch_manager.http.services import services
 
 routes = Routes("deployments")
@@ -115,6 +117,7 @@ def _request(body: DeploymentCreate) -> DeploymentRequest:
         reboot=RebootPolicy(body.reboot),
         override_freeze=body.override_freeze,
         exclude=excluded(body.exclude),
+        rollout=rollout_of(body.rollout),
     )
 
 
@@ -141,6 +144,8 @@ def _refusal(refusal: words.CreateRefusal) -> Failure:
             return Unprocessable("the packages cannot be used", errors=(FieldError("/packages", detail),))
         case words.InvalidExclusion(index, reason):
             return Unprocessable("the exclusion cannot be used", errors=(FieldError(f"/exclude/{index}", reason),))
+        case words.InvalidRollout(problems):
+            return refused(problems)
         case words.IdempotencyConflict():
             return Conflict(f"this {IDEMPOTENCY_HEADER} was used with another request")
         case _:

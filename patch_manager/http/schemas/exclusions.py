@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field
 
 from patch_manager.http.pages import PageQuery
 from patch_manager.http.schemas.base import Answer, Line, Request
-from patch_manager.http.schemas.jobs import PackagePattern
+from patch_manager.http.schemas.excluding import PackagePattern
 
 
 class ExclusionCreate(Request):

@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from patch_manager.http.schemas.base import Answer, Line, Request
+from patch_manager.http.schemas.base import Answer, Request
+from patch_manager.http.schemas.excluding import ExcludeIn, ExcludeOut, PackagePattern, PreviewExcluded
+from patch_manager.http.schemas.rollouts import PreviewRing, RingStateWord, RolloutIn, RolloutOut
 
 JobStateWord = Literal[
     "queued", "dispatching", "running", "rebooting", "verifying", "succeeded", "failed", "cancelled", "outcome_unknown"
 ]
-DeploymentStateWord = Literal["queued", "running", "succeeded", "failed", "cancelled"]
-
-
-PackagePattern = Annotated[
-    str,
-    Field(min_length=1, max_length=256, description="a name; * any characters, ? one", examples=["linux-image-*"]),
-]
-
-
-class ExcludeIn(Request):
-    """A package that is left out, or several by a pattern."""
-
-    package: PackagePattern
-    reason: Line = Field(default="", max_length=500)
-
-
-class ExcludeOut(Answer):
-    """A package that is left out, or several by a pattern."""
-
-    package: str
-    reason: str
+DeploymentStateWord = Literal["queued", "running", "stopped", "succeeded", "failed", "cancelled"]
 
 
 class DeploymentCreate(Request):
@@ -51,6 +33,7 @@ class DeploymentCreate(Request):
         max_length=200,
         description="left out of this deployment, beside standing exclusions; a plain text is a package without reason",
     )
+    rollout: RolloutIn | None = Field(default=None, description="in rings; null: all hosts at once")
 
 
 class PreviewPackage(Answer):
@@ -64,17 +47,6 @@ class PreviewPackage(Answer):
     requires_reboot: bool
 
 
-class PreviewExcluded(Answer):
-    """A pending package that would be left out, and by whose word."""
-
-    name: str
-    package: str = Field(description="the name or pattern that excludes it")
-    owner: str
-    reason: str
-    expires_at: datetime | None = Field(description="null: it ends with this deployment")
-    standing: bool = Field(description="for every deployment, not for this one only")
-
-
 class PreviewHost(Answer):
     """What a deployment would do on one host; ``problem`` says why it may not work (unreachable, busy, unknown)."""
 
@@ -85,6 +57,7 @@ class PreviewHost(Answer):
     will_reboot: bool
     runs: str = Field(description="when it will run, in words")
     runs_at: datetime | None = Field(description="when it may start; null while nobody knows")
+    ring: int = Field(description="which ring it is in, 0 first; 0 without a rollout")
     problem: str | None
     excluded: list[PreviewExcluded]
     outside_windows: bool = Field(description="would be touched now though no window of its is open")
@@ -100,6 +73,7 @@ class DeploymentPreview(Answer):
     problem_count: int
     outside_windows_count: int = Field(description="hosts touched now though no window of theirs is open; 0 for window")
     excluded_count: int = Field(description="pending packages left out, over all hosts")
+    rings: list[PreviewRing] = Field(description="in their order; empty without a rollout")
     hosts: list[PreviewHost]
 
 
@@ -118,6 +92,16 @@ class JobTotals(Answer):
     outcome_unknown: int
 
 
+class RingOut(Answer):
+    """One ring of a deployment: its hosts in the caller's sight, and how far they are."""
+
+    name: str
+    hosts: int
+    state: RingStateWord
+    totals: JobTotals
+    soak_until: datetime | None = Field(description="when the next ring starts; null unless this one is soaking")
+
+
 class DeploymentOut(Answer):
     """A deployment and how far it is."""
 
@@ -134,6 +118,10 @@ class DeploymentOut(Answer):
     override_freeze: bool
     exclude: list[ExcludeOut]
     policy_id: UUID | None = Field(description="the standing policy that made it")
+    rollout: RolloutOut | None = Field(description="as asked for; null: all hosts at once")
+    rings: list[RingOut] = Field(description="in their order; empty without a rollout")
+    stopped_at: datetime | None = Field(description="when too many jobs had failed; null unless it is stopped")
+    stop_reason: str | None
 
 
 class AttemptOut(Answer):
@@ -185,6 +173,7 @@ class JobOut(Answer):
     reboot: Literal["never", "if_required"]
     when: Literal["now", "window"]
     not_before: datetime | None = Field(description="when a queued job may start; null while nobody knows")
+    ring: int = Field(description="its ring in its deployment's rollout, 0 first; it never changes")
     attempts: list[AttemptOut]
     packages: list[PackageOut]
     created_at: datetime
