@@ -22,6 +22,7 @@ from patch_manager.supervisor.jobs.deployments import Deployments, Outside
 from patch_manager.supervisor.jobs.live import LiveJobs
 from patch_manager.supervisor.jobs.news import Hub, JobNews
 from patch_manager.supervisor.jobs.scheduler import InHand, JobScheduler, TrackedRunner
+from patch_manager.supervisor.policies.keeper import PolicyKeeper
 
 
 class JobFleet(Protocol):
@@ -65,6 +66,9 @@ class JobRoom:
             database, audit, leader, in_hand, self._news.changed, self.calendar, clock, followed_jobs
         )
         self.jobs_changed = self._scheduler.jobs_changed
+        self._policies = PolicyKeeper(
+            database, audit, leader, self._news.changed, self.jobs_changed, self.calendar, clock
+        )
         self.runner = TrackedRunner(
             Runner(self._committer, clock, CalendarGate(self.calendar), dispatch, live), in_hand, self.jobs_changed
         )
@@ -80,4 +84,5 @@ class JobRoom:
             await nursery.start(self._committer.run)
             await nursery.start(self._news.run, fleet.hub)
             await nursery.start(self._scheduler.run, fleet.run_job)
+            await nursery.start(self._policies.run)
             task_status.started()
