@@ -5,6 +5,7 @@ A policy is in sight when all that it names is; one for all hosts is in everybod
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -44,6 +45,7 @@ _COUNT: Final = f"SELECT count(*) FROM policies p {_MATCH}"  # noqa: S608 - cons
 _ONE: Final = f"{_SELECT} WHERE p.id = $2 AND {_IN_SCOPE}"
 _LOCK: Final = "SELECT id FROM policies WHERE id = $1 FOR UPDATE"
 _SHARE: Final = "SELECT id FROM policies WHERE id = $1 AND enabled AND version = $2 FOR SHARE"
+_HOLD_GROUPS: Final = "SELECT 1 FROM groups WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE"
 _ENABLED: Final = f"{_SELECT} WHERE p.enabled ORDER BY p.created_at, p.id"
 _INSERT: Final = """
 INSERT INTO policies (id, name, enabled, all_hosts, what, exclude, reboot, rollout, created_by, created_by_name,
@@ -152,6 +154,11 @@ async def lock_policy(connection: Connection, scope: Scope, policy_id: UUID) -> 
     if await connection.fetchval(_LOCK, policy_id) is None:
         return None
     return await get_policy(connection, scope, policy_id)
+
+
+async def hold_groups(connection: Connection, group_ids: Sequence[UUID]) -> None:
+    """Keep groups from being deleted until the transaction ends; they are locked before hosts, everywhere."""
+    await connection.execute(_HOLD_GROUPS, list(group_ids))
 
 
 async def hold_policy(connection: Connection, policy: Policy) -> bool:

@@ -99,15 +99,15 @@ class PolicyKeeper:
         """Read policies and their hosts; jobs of policies that are not in force any more do not start."""
         cancelled = await self._database.transaction(self._cancel_stale, epoch)
         if cancelled:
-            self._news([row["id"] for row in cancelled], {row["deployment_id"] for row in cancelled})
+            self._news(cancelled, set(cancelled.values()))
         found = await self._database.read(policies.enabled_policies)
         members = await self._database.read(policies.memberships)
         self._watch.learn(found, members, await self._database.read(policy_runs.recent_runs, self._clock().wall))
         self._grouped_at = None
 
-    async def _cancel_stale(self, connection: Connection, epoch: int) -> list[asyncpg.Record]:
+    async def _cancel_stale(self, connection: Connection, epoch: int) -> dict[UUID, UUID]:
         if not await assert_epoch(connection, epoch):
-            return []
+            return {}
         return await cancel_stale(connection, self._audit, None, self._clock().wall)
 
     async def _start(self, policy: Policy, due: Mapping[UUID, Opening], epoch: int) -> bool:
@@ -149,16 +149,19 @@ def _is_of(known: policy_runs.Known | None, opening: Opening) -> bool:
 
 async def cancel_stale(
     connection: Connection, audit: AuditLog, policy_id: UUID | None, now: datetime
-) -> list[asyncpg.Record]:
-    """Cancel what has not begun of policies (one, or all) that are not in force for its hosts; returns the jobs."""
+) -> dict[UUID, UUID]:
+    """Cancel what has not begun of policies (one, or all) that are not in force for its hosts.
+
+    Returns the jobs, with their deployments.
+    """
     stale = await policy_runs.stale_jobs(connection, policy_id)
     by_reason: dict[str, list[UUID]] = {}
     for row in stale:
         by_reason.setdefault(row["reason"], []).append(row["id"])
-    cancelled: list[asyncpg.Record] = []
+    cancelled: dict[UUID, UUID] = {}
     for reason, ids in by_reason.items():
         rows = await stored_jobs.cancel_listed(connection, ids, reason, now)
-        cancelled += rows
+        cancelled |= {row["id"]: row["deployment_id"] for row in rows}
         events = [
             AuditEvent("job.cancelled", "system", target_type="job", target_id=row["id"], detail={"reason": reason})
             for row in rows
