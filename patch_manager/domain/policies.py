@@ -57,9 +57,14 @@ class Policy:
 
     @property
     def request(self) -> DeploymentRequest:
-        """What it asks for in each opening, without hosts."""
+        """What it asks for in each opening, without hosts. Its rings decide who is asked, not who waits."""
+        limit = None if self.rollout is None else self.rollout.max_unavailable
         return DeploymentRequest(
-            security_only=self.what is What.SECURITY, when=When.WINDOW, reboot=self.reboot, exclude=self.exclude
+            security_only=self.what is What.SECURITY,
+            when=When.WINDOW,
+            reboot=self.reboot,
+            exclude=self.exclude,
+            rollout=None if limit is None else Rollout(max_unavailable=limit),
         )
 
 

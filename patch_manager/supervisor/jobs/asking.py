@@ -6,6 +6,8 @@ nothing (TRUST 10).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 from patch_manager.domain.deployments import (
@@ -17,6 +19,7 @@ from patch_manager.domain.deployments import (
     IdempotencyConflict,
     InvalidExclusion,
     InvalidPackages,
+    InvalidRollout,
     NoHosts,
     OnlyAdmins,
     Origin,
@@ -25,6 +28,7 @@ from patch_manager.domain.deployments import (
 from patch_manager.domain.exclusions import own, pattern_problem
 from patch_manager.domain.jobs import When
 from patch_manager.domain.principal import EVERYTHING, Principal, Role
+from patch_manager.domain.rollouts import Assignment, assign, problems_of
 from patch_manager.storage import deployments as stored
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.errors import CommitUnknown
@@ -33,7 +37,7 @@ from patch_manager.supervisor.jobs.overrides import window_override
 from patch_manager.supervisor.jobs.planning import Planner
 from patch_manager.supervisor.jobs.previews import Exclusions, preview_of
 from patch_manager.supervisor.jobs.requests import digest_of, summary_of
-from patch_manager.supervisor.jobs.service import Refusal, Service, event_of, planned
+from patch_manager.supervisor.jobs.service import NO_RINGS, Refusal, Service, event_of, planned
 
 
 class Asking(Service):
@@ -41,9 +45,7 @@ class Asking(Service):
 
     __slots__ = ()
 
-    async def preview(
-        self, principal: Principal, request: DeploymentRequest
-    ) -> DeploymentPreview | HostsNotAvailable | OnlyAdmins | NoHosts | InvalidPackages | InvalidExclusion:
+    async def preview(self, principal: Principal, request: DeploymentRequest) -> DeploymentPreview | CreateRefusal:
         """What ``request`` would do, from the patches as last read; nothing is asked of any agent."""
         refusal = _check(principal, request)
         if refusal is not None:
@@ -61,7 +63,8 @@ class Asking(Service):
         rows, patches = await stored.preview_rows(connection, ids, request.packages, request.security_only)
         now = self.now()
         exclusions = Exclusions(await in_force(connection, ids, now), own(request.exclude, principal.username), now)
-        return preview_of(request, rows, patches, await Planner.read(connection, ids, now), exclusions)
+        rings = _assigned(principal, request, hosts)
+        return preview_of(request, rows, patches, await Planner.read(connection, ids, now), rings, exclusions)
 
     async def create(
         self,
@@ -105,8 +108,10 @@ class Asking(Service):
             if before is not None:
                 return _same(before, new.digest)
         hosts = await _resolve(connection, principal, new.request, lock=True)
+        rings = _assigned(principal, new.request, hosts)
+        new = replace(new, ring_names=rings.names)
         planner = await self.planner(connection, hosts)
-        if not await stored.insert_deployment(connection, new, planned(hosts, new.request, planner)):
+        if not await stored.insert_deployment(connection, new, planned(hosts, new.request, planner, rings)):
             before = await stored.same_key(connection, principal.user_id, new.idempotency_key or "")
             if before is None:
                 raise Refusal(IdempotencyConflict())
@@ -122,7 +127,7 @@ class Asking(Service):
 
 def _check(
     principal: Principal, request: DeploymentRequest
-) -> OnlyAdmins | NoHosts | InvalidPackages | InvalidExclusion | None:
+) -> OnlyAdmins | NoHosts | InvalidPackages | InvalidExclusion | InvalidRollout | None:
     if request.override_freeze and principal.role is not Role.ADMIN:
         return OnlyAdmins()
     if not request.host_ids and not request.group_ids:
@@ -135,7 +140,8 @@ def _check(
         problem = pattern_problem(excluded.package)
         if problem is not None:
             return InvalidExclusion(index, problem)
-    return None
+    wrong_with = () if request.rollout is None else problems_of(request.rollout)
+    return InvalidRollout(wrong_with) if wrong_with else None
 
 
 def _same(before: tuple[UUID, bytes], digest: bytes) -> UUID:
@@ -153,3 +159,15 @@ async def _resolve(
     if not hosts:
         raise Refusal(NoHosts())
     return hosts
+
+
+def _assigned(principal: Principal, request: DeploymentRequest, hosts: Sequence[stored.TargetHost]) -> Assignment:
+    """Which ring each host is in. A group out of sight looks like one that holds none of the hosts (TRUST 10)."""
+    if request.rollout is None:
+        return NO_RINGS
+    in_sight = principal.scope.group_ids
+    groups = {host.id: [each for each in host.group_ids if in_sight is None or each in in_sight] for host in hosts}
+    found = assign(request.rollout, groups)
+    if found.problems:
+        raise Refusal(InvalidRollout(found.problems))
+    return found

@@ -14,10 +14,13 @@ from patch_manager.domain.deployments import (
     PreviewExcluded,
     PreviewHost,
     PreviewPackage,
+    PreviewRing,
 )
 from patch_manager.domain.exclusions import Exclusion, exclusion_of
 from patch_manager.domain.jobs import RebootPolicy, When
 from patch_manager.domain.openings import Plan
+from patch_manager.domain.ring_rules import ring_words
+from patch_manager.domain.rollouts import Assignment
 from patch_manager.supervisor.jobs.planning import Planner
 
 
@@ -56,10 +59,11 @@ def preview_of(
     hosts: Sequence[Mapping[str, Any]],
     patches: Mapping[UUID, Sequence[Mapping[str, Any]]],
     planner: Planner,
+    rings: Assignment,
     exclusions: Exclusions,
 ) -> DeploymentPreview:
     """Put together what storage read; see ``storage.deployments.preview_rows`` for the rows."""
-    rows = tuple(_host(request, host, patches.get(host["id"], ()), planner, exclusions) for host in hosts)
+    rows = tuple(_host(request, host, patches.get(host["id"], ()), planner, rings, exclusions) for host in hosts)
     return DeploymentPreview(
         host_count=len(rows),
         package_count=sum(len(row.packages) for row in rows),
@@ -69,6 +73,17 @@ def preview_of(
         outside_windows_count=sum(row.outside_windows for row in rows),
         excluded_count=sum(len(row.excluded) for row in rows),
         hosts=rows,
+        rings=tuple(_ring(name, [row for row in rows if row.ring == ring]) for ring, name in enumerate(rings.names)),
+    )
+
+
+def _ring(name: str, rows: Sequence[PreviewHost]) -> PreviewRing:
+    return PreviewRing(
+        name=name,
+        host_count=len(rows),
+        package_count=sum(len(row.packages) for row in rows),
+        reboot_count=sum(row.will_reboot for row in rows),
+        problem_count=sum(row.problem is not None for row in rows),
     )
 
 
@@ -77,9 +92,11 @@ def _host(
     host: Mapping[str, Any],
     patches: Sequence[Mapping[str, Any]],
     planner: Planner,
+    rings: Assignment,
     exclusions: Exclusions,
 ) -> PreviewHost:
     excluded, patches = exclusions.apart(host["id"], patches)
+    ring = rings.ring_of.get(host["id"], 0)
     plan = planner.of(host["id"], request.when, request.override_freeze)
     packages = tuple(
         PreviewPackage(
@@ -99,9 +116,10 @@ def _host(
         address=host["address"],
         packages=packages,
         will_reboot=request.reboot is RebootPolicy.IF_REQUIRED and bool(packages) and asks,
-        runs=_runs(plan, host),
-        runs_at=plan.not_before,
+        runs=_behind(request, rings, ring) + _runs(plan, host),
+        runs_at=None if ring else plan.not_before,
         problem=_problem(plan, host) or _all_excluded(request, packages, excluded),
+        ring=ring,
         excluded=excluded,
         outside_windows=request.when is When.NOW and not planner.open(host["id"]),
     )
@@ -113,6 +131,14 @@ def _all_excluded(
     if packages or not excluded or request.packages is None:
         return None
     return "all that was chosen is excluded here: nothing would be sent"
+
+
+def _behind(request: DeploymentRequest, rings: Assignment, ring: int) -> str:
+    if not ring:
+        return ""
+    soak = 0 if request.rollout is None else request.rollout.soak_minutes
+    soaked = f" and soaked for {soak} min" if soak else ""
+    return f"after {ring_words(ring - 1, rings.names[ring - 1])} has ended{soaked}: "
 
 
 def _runs(plan: Plan, host: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from patch_manager.storage.exclusions import in_force
 from patch_manager.storage.policy_runs import HeldHost
 from patch_manager.supervisor.jobs.planning import Planner
 from patch_manager.supervisor.jobs.previews import Exclusions, preview_of
+from patch_manager.supervisor.jobs.service import NO_RINGS
 
 LAST_RUNS = 10
 MOST_HELD = 200
@@ -53,7 +54,7 @@ async def preview_policy(
     request = policy.request
     rows, patches = await stored.preview_rows(connection, ids, None, request.security_only)
     exclusions = Exclusions(await in_force(connection, ids, now), own(policy.exclude, policy.words), now)
-    return preview_of(request, rows, patches, await Planner.read(connection, ids, now), exclusions)
+    return preview_of(request, rows, patches, await Planner.read(connection, ids, now), NO_RINGS, exclusions)
 
 
 def rings_of(policy: Policy, hosts: Mapping[UUID, Collection[UUID]]) -> Assignment | None:

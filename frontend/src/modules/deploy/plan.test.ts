@@ -24,6 +24,8 @@ function host(id: string, changes: Partial<PreviewHost> = {}): PreviewHost {
     runs: "at once",
     runs_at: null,
     ring: 0,
+    excluded: [],
+    outside_windows: false,
     problem: null,
     ...changes,
   };
@@ -37,6 +39,8 @@ function preview(...hosts: PreviewHost[]): DeploymentPreview {
     reboot_count: 0,
     problem_count: 0,
     rings: [],
+    outside_windows_count: 0,
+    excluded_count: 0,
     hosts,
   };
 }
