@@ -240,6 +240,48 @@ async def test_upcoming_windows_are_those_of_the_next_day_in_the_callers_sight(w
     assert (second["next_cursor"], first["total"]) == (None, 5)
 
 
+async def test_the_agenda_tells_an_opening_once_for_all_hosts_that_share_it_and_what_waits_for_it(world: World) -> None:
+    for host in ("a1", "ab", "b1"):
+        await add(world, host, name=f"of {host}")
+    await add(world, "free", start_time="21:00", timezone="Europe/London", duration_minutes=60)
+    made = await deploy(world, "a1", "free", when="window")
+    found = await world.get("admin", "/fleet/agenda", hours=48)
+    told = [(row["opens_at"], row["closes_at"], row["hosts"], row["waiting"]) for row in found["items"]]
+    assert told == [
+        (OPENS, "2030-05-17T22:00:00Z", 3, 1),
+        (OPENS, "2030-05-17T21:00:00Z", 1, 1),
+        ("2030-05-18T20:00:00Z", "2030-05-18T22:00:00Z", 3, 0),
+        ("2030-05-18T20:00:00Z", "2030-05-18T21:00:00Z", 1, 0),
+    ]
+    first = found["items"][0]
+    assert (first["host_names"], first["names"]) == (["a1", "ab", "b1"], ["of a1", "of ab", "of b1"])
+    assert (first["timezones"], first["deployment_ids"]) == (["Europe/Berlin"], [made["id"]])
+    page = await world.get("admin", "/fleet/agenda", hours=48, limit=3)
+    rest = await world.get("admin", "/fleet/agenda", hours=48, limit=3, cursor=page["next_cursor"])
+    assert page["items"] + rest["items"] == found["items"]
+
+    theirs = await world.get("op_b", "/fleet/agenda")
+    assert [(row["hosts"], row["waiting"], row["names"]) for row in theirs["items"]] == [
+        (2, 0, ["of ab", "of b1"]),
+        (1, 1, ["nightly"]),
+    ]
+    one = await world.get("admin", "/fleet/upcoming-windows", opens_at=OPENS, closes_at="2030-05-17T22:00:00Z")
+    assert ([row["host_name"] for row in one["items"]], one["total"]) == (["a1", "ab", "b1"], 3)
+
+
+async def test_the_agenda_shows_which_hosts_a_freeze_holds(world: World) -> None:
+    for host in ("a1", "b1"):
+        await add(world, host)
+    body = {"group_id": str(world.group_a), "ends_at": "2030-05-18T12:00:00Z", "reason": "quarter end"}
+    status, made = await world.ask("admin", "POST", "/freezes", body=body)
+    assert status == 201, made
+    found = await world.get("admin", "/fleet/agenda", hours=48)
+    assert [(row["hosts"], row["frozen_hosts"], row["frozen"]) for row in found["items"]] == [
+        (2, 1, "quarter end"),
+        (2, 0, None),
+    ]
+
+
 async def test_hosts_without_a_window_are_named(world: World) -> None:
     await add(world, "a1")
     await add(world, "ab", enabled=False)
