@@ -217,6 +217,14 @@ class FreezeCreate(Request):
     reason: Line = Field(min_length=1, max_length=200)
 
 
+class FreezePatch(Request):
+    """Changes of a freeze; absent fields stay. Whom it concerns cannot be changed."""
+
+    starts_at: AwareDatetime | None = None
+    ends_at: AwareDatetime | None = Field(default=None, description="a moment that has passed ends it at once")
+    reason: Line | None = Field(default=None, min_length=1, max_length=200)
+
+
 class FreezeOut(Answer):
     """A freeze."""
 

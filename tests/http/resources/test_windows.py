@@ -356,6 +356,25 @@ async def test_a_freeze_holds_jobs_and_lets_them_go(world: World) -> None:
     assert (await job_of(world, made["id"], "a1"))["not_before"] == "2030-05-17T09:00:00Z"
 
 
+async def test_a_freeze_is_ended_by_an_admin_and_stays_in_the_list_of_past_ones(world: World) -> None:
+    await add(world, "a1", start_time="10:30")
+    body = {"starts_at": "2030-05-17T08:00:00Z", "ends_at": "2030-05-20T00:00:00Z", "reason": "year end"}
+    _, freeze = await world.ask("admin", "POST", "/freezes", body=body)
+    path = f"/freezes/{freeze['id']}"
+    made = await deploy(world, "a1")
+    assert (await job_of(world, made["id"], "a1"))["not_before"] == "2030-05-20T08:30:00Z"
+    assert (await world.ask("op_a", "PATCH", path, body={"reason": "no"}))[0] == 403
+    assert (await world.ask("admin", "PATCH", path, body={"ends_at": "2030-05-17T07:00:00Z"}))[0] == 400
+    status, later = await world.ask("admin", "PATCH", path, body={"reason": "quarter end"})
+    assert (status, later["reason"], later["ends_at"]) == (200, "quarter end", "2030-05-20T00:00:00Z")
+    status, ended = await world.ask("admin", "PATCH", path, body={"ends_at": "2030-05-17T09:00:00Z"})
+    assert (status, ended["active"]) == (200, False)
+    assert (await job_of(world, made["id"], "a1"))["not_before"] == "2030-05-17T09:00:00Z"
+    assert (await world.get("admin", "/freezes"))["items"] == []
+    assert [row["id"] for row in (await world.get("admin", "/freezes", past="true"))["items"]] == [freeze["id"]]
+    assert ("freeze.changed", "admin", "success") in await actions(world.db)
+
+
 async def test_only_an_admin_overrides_a_freeze_and_the_log_says_so(world: World) -> None:
     await world.ask("admin", "POST", "/freezes", body={"ends_at": "2030-05-20T00:00:00Z", "reason": "year end"})
     body = {"host_ids": [str(world.hosts["a1"])], "override_freeze": True}
