@@ -505,8 +505,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Rename or describe a group; absent and null fields stay
-         * @description For admins.
+         * Rename or describe a group, or limit how many of its hosts reboot at once. Absent fields stay, and null ones
+         * @description but ``max_unavailable``, which it takes off. For admins.
          */
         patch: operations["groups_change_group"];
         trace?: never;
@@ -1466,6 +1466,11 @@ export interface components {
              * @default false
              */
             override_freeze: boolean;
+            /**
+             * @description in rings; null: all hosts at once
+             * @default null
+             */
+            rollout: components["schemas"]["RolloutIn"] | null;
         };
         /**
          * DeploymentOut
@@ -1481,7 +1486,7 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "queued" | "running" | "succeeded" | "failed" | "cancelled";
+            state: "queued" | "running" | "stopped" | "succeeded" | "failed" | "cancelled";
             totals: components["schemas"]["JobTotals"];
             /** Packages */
             packages: string[] | null;
@@ -1508,6 +1513,20 @@ export interface components {
             finished_at: string | null;
             /** Override Freeze */
             override_freeze: boolean;
+            /** @description as asked for; null: all hosts at once */
+            rollout: components["schemas"]["RolloutOut"] | null;
+            /**
+             * Rings
+             * @description in their order; empty without a rollout
+             */
+            rings: components["schemas"]["RingOut"][];
+            /**
+             * Stopped At
+             * @description when too many jobs had failed; null unless it is stopped
+             */
+            stopped_at: string | null;
+            /** Stop Reason */
+            stop_reason: string | null;
         };
         /**
          * DeploymentPreview
@@ -1524,6 +1543,11 @@ export interface components {
             reboot_count: number;
             /** Problem Count */
             problem_count: number;
+            /**
+             * Rings
+             * @description in their order; empty without a rollout
+             */
+            rings: components["schemas"]["PreviewRing"][];
             /** Hosts */
             hosts: components["schemas"]["PreviewHost"][];
         };
@@ -1691,6 +1715,11 @@ export interface components {
             name: string;
             /** Description */
             description: string;
+            /**
+             * Max Unavailable
+             * @description hosts of the group that may reboot at once; null: no limit
+             */
+            max_unavailable: number | null;
             /** Host Count */
             host_count: number;
             /** User Count */
@@ -1703,7 +1732,7 @@ export interface components {
         };
         /**
          * GroupPatch
-         * @description Changes of a group; absent fields stay.
+         * @description Changes of a group; absent fields stay, ``max_unavailable`` null takes the limit off.
          */
         GroupPatch: {
             /**
@@ -1716,6 +1745,12 @@ export interface components {
              * @default null
              */
             description: string | null;
+            /**
+             * Max Unavailable
+             * @description hosts of the group that may reboot at once
+             * @default null
+             */
+            max_unavailable: number | null;
         };
         /**
          * GroupQuery
@@ -2061,6 +2096,11 @@ export interface components {
              * @description when a queued job may start; null while nobody knows
              */
             not_before: string | null;
+            /**
+             * Ring
+             * @description its ring in its deployment's rollout, 0 first; it never changes
+             */
+            ring: number;
             /** Attempts */
             attempts: components["schemas"]["AttemptOut"][];
             /** Packages */
@@ -2139,6 +2179,11 @@ export interface components {
              * @description when a queued job may start; null while nobody knows
              */
             not_before: string | null;
+            /**
+             * Ring
+             * @description its ring in its deployment's rollout, 0 first; it never changes
+             */
+            ring: number;
             /** Attempts */
             attempts: components["schemas"]["AttemptOut"][];
             /** Packages */
@@ -2702,6 +2747,11 @@ export interface components {
              * @description when it may start; null while nobody knows
              */
             runs_at: string | null;
+            /**
+             * Ring
+             * @description which ring it is in, 0 first; 0 without a rollout
+             */
+            ring: number;
             /** Problem */
             problem: string | null;
         };
@@ -2722,6 +2772,22 @@ export interface components {
             cve_ids: string[];
             /** Requires Reboot */
             requires_reboot: boolean;
+        };
+        /**
+         * PreviewRing
+         * @description One ring of a deployment before it is made: totals over its hosts.
+         */
+        PreviewRing: {
+            /** Name */
+            name: string;
+            /** Host Count */
+            host_count: number;
+            /** Package Count */
+            package_count: number;
+            /** Reboot Count */
+            reboot_count: number;
+            /** Problem Count */
+            problem_count: number;
         };
         /**
          * Problem
@@ -2758,11 +2824,131 @@ export interface components {
             }[];
         };
         /**
+         * RingIn
+         * @description One ring: exactly one of ``count``, ``percent``, ``host_ids`` and ``group_ids`` says which hosts it takes.
+         */
+        RingIn: {
+            /**
+             * Name
+             * @description default: canary for the first, then ring 2 and so on
+             * @default
+             */
+            name: string;
+            /**
+             * Count
+             * @description so many hosts of those that no ring names
+             * @default null
+             */
+            count: number | null;
+            /**
+             * Percent
+             * @description so many percent of the deployment's hosts, rounded up
+             * @default null
+             */
+            percent: number | null;
+            /** Host Ids */
+            host_ids?: string[];
+            /**
+             * Group Ids
+             * @description hosts of these groups
+             */
+            group_ids?: string[];
+        };
+        /**
+         * RingOut
+         * @description One ring of a deployment: its hosts in the caller's sight, and how far they are.
+         */
+        RingOut: {
+            /** Name */
+            name: string;
+            /** Hosts */
+            hosts: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "running" | "soaking" | "done";
+            totals: components["schemas"]["JobTotals"];
+            /**
+             * Soak Until
+             * @description when the next ring starts; null unless this one is soaking
+             */
+            soak_until: string | null;
+        };
+        /**
+         * RingSpecOut
+         * @description One ring as it was asked for.
+         */
+        RingSpecOut: {
+            /** Name */
+            name: string;
+            /** Count */
+            count: number | null;
+            /** Percent */
+            percent: number | null;
+            /** Host Ids */
+            host_ids: string[];
+            /** Group Ids */
+            group_ids: string[];
+        };
+        /**
          * Role
          * @description Admins may do everything; operators what their groups contain, and ungrouped hosts.
          * @enum {string}
          */
         Role: "admin" | "operator";
+        /**
+         * RolloutIn
+         * @description A deployment in rings, one after the other. Hosts that no ring takes form the last one.
+         *
+         *     A ring starts when all jobs before it have ended and the soak has passed. When more jobs than a limit have failed,
+         *     nothing starts any more. Failed and unknown outcomes count as failed, cancelled jobs count not at all, and of a
+         *     retried job only its retry counts.
+         */
+        RolloutIn: {
+            /** Rings */
+            rings?: components["schemas"]["RingIn"][];
+            /**
+             * Soak Minutes
+             * @description from the end of a ring's last job to the start of the next ring
+             * @default 0
+             */
+            soak_minutes: number;
+            /**
+             * Stop After Failures
+             * @description more failed jobs than this, in the whole deployment, stop it
+             * @default null
+             */
+            stop_after_failures: number | null;
+            /**
+             * Stop After Failed Percent
+             * @description more failed jobs than this percentage of one ring's jobs stop the deployment
+             * @default null
+             */
+            stop_after_failed_percent: number | null;
+            /**
+             * Max Unavailable
+             * @description hosts of each group, and of those in no group, that may reboot at once
+             * @default null
+             */
+            max_unavailable: number | null;
+        };
+        /**
+         * RolloutOut
+         * @description A rollout as it was asked for, with the limits that hold now.
+         */
+        RolloutOut: {
+            /** Rings */
+            rings: components["schemas"]["RingSpecOut"][];
+            /** Soak Minutes */
+            soak_minutes: number;
+            /** Stop After Failures */
+            stop_after_failures: number | null;
+            /** Stop After Failed Percent */
+            stop_after_failed_percent: number | null;
+            /** Max Unavailable */
+            max_unavailable: number | null;
+        };
         /**
          * SessionOut
          * @description One of the caller's sessions.

@@ -14,6 +14,7 @@ from patch_manager.domain.principal import Permission, Principal
 from patch_manager.http.call import call
 from patch_manager.http.errors import Conflict, Failure, FieldError, Forbidden, Invalid, NotFound, Unprocessable
 from patch_manager.http.pages import PageQuery, refuse
+from patch_manager.http.rollout_rules import refused, rollout_of
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
 from patch_manager.http.schemas.jobs import DeploymentCreate, DeploymentOut, DeploymentPreview
@@ -112,6 +113,7 @@ def _request(body: DeploymentCreate) -> DeploymentRequest:
         when=When(body.when),
         reboot=RebootPolicy(body.reboot),
         override_freeze=body.override_freeze,
+        rollout=rollout_of(body.rollout),
     )
 
 
@@ -130,6 +132,8 @@ def _refusal(refusal: words.CreateRefusal) -> Failure:
         case words.InvalidPackages(names):
             detail = f"no agent accepts: {', '.join(name[:80] for name in names[:5])}" if names else "the list is empty"
             return Unprocessable("the packages cannot be used", errors=(FieldError("/packages", detail),))
+        case words.InvalidRollout(problems):
+            return refused(problems)
         case words.IdempotencyConflict():
             return Conflict(f"this {IDEMPOTENCY_HEADER} was used with another request")
         case _:
