@@ -456,7 +456,11 @@ export interface paths {
         delete: operations["freezes_delete_freeze"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Move, end or reword a freeze. Jobs that it holds, or will hold, are planned anew
+         * @description For admins.
+         */
+        patch: operations["freezes_change_freeze"];
         trace?: never;
     };
     "/api/v1/groups": {
@@ -1664,6 +1668,28 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+        };
+        /**
+         * FreezePatch
+         * @description Changes of a freeze; absent fields stay. Whom it concerns cannot be changed.
+         */
+        FreezePatch: {
+            /**
+             * Starts At
+             * @default null
+             */
+            starts_at: string | null;
+            /**
+             * Ends At
+             * @description a moment that has passed ends it at once
+             * @default null
+             */
+            ends_at: string | null;
+            /**
+             * Reason
+             * @default null
+             */
+            reason: string | null;
         };
         /**
          * FreezeQuery
@@ -4382,6 +4408,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    freezes_change_freeze: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                freeze_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FreezePatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FreezeOut"];
+                };
             };
             /** @description A problem document (RFC 9457) */
             default: {

@@ -1,5 +1,5 @@
 /** Days and clocks of any time zone, by the browser's own tables. Moments are milliseconds since the epoch. Pure. */
-import { DAY } from "@/lib/time";
+import { DAY, now } from "@/lib/time";
 
 /** A date on a calendar, in no zone. */
 export interface Day {
@@ -125,6 +125,13 @@ export function exactIn(at: number, zone: string): string {
     hourCycle: "h23",
     timeZoneName: "short",
   }).format(at);
+}
+
+/** `Sun 29 Mar, 03:00` there; with the year when it is not this one. */
+export function shortIn(at: number, zone: string, today = now()): string {
+  const day = wallOf(at, zone);
+  const year = day.year === wallOf(today, zone).year ? "" : ` ${day.year}`;
+  return `${dayWords(day)}${year}, ${clock(at, zone)}`;
 }
 
 /** `Mon 30 Mar`. */

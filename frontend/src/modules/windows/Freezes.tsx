@@ -130,7 +130,7 @@ function columnsFor(admin: boolean, now: number, ask: (asked: Asked) => void): r
     },
     { id: "from", title: "From", width: 220, cell: (row) => exact(row.starts_at) },
     { id: "until", title: "Until", width: 220, cell: (row) => exact(row.ends_at) },
-    { id: "ends", title: "Ends", width: 110, cell: (row) => <Ago at={row.ends_at} /> },
+    { id: "ends", title: "Ends", width: 110, cell: (row) => <Ago at={row.ends_at} ahead /> },
     { id: "by", title: "By", width: 110, cell: (row) => row.created_by },
   ];
   if (!admin) return columns;

@@ -101,7 +101,12 @@ function DayCell({ cell, today, zone, now, onOpen, onDay }: CellProps) {
         >
           <span>{clock(Date.parse(each.opens_at), zone)}</span>
           <span className="ellipsis">{hostsWords(each)}</span>
-          {each.frozen_hosts > 0 && <span className={classes.note}>frozen</span>}
+          {each.frozen_hosts > 0 && (
+            <span className={classes.note}>
+              <Icon name="snow" size={12} />
+              <span className="visually-hidden">frozen</span>
+            </span>
+          )}
         </button>
       ))}
       {more.length > 0 && (

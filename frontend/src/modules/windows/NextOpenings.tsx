@@ -3,7 +3,7 @@ import { Skeleton } from "@mantine/core";
 import { messageOf, ProblemError } from "@/api/problem";
 import type { WindowCreate } from "@/api/types";
 import { Ago } from "@/components/Ago";
-import { exactIn } from "@/lib/zones";
+import { shortIn } from "@/lib/zones";
 import type { useNextOpenings } from "@/modules/windows/queries";
 import { remark } from "@/modules/windows/remarks";
 import { minutesWords } from "@/modules/windows/rule";
@@ -40,9 +40,9 @@ export function NextOpenings({ query, body, missing }: Props) {
               return (
                 <li key={each.opens_at}>
                   <div className={classes.opening}>
-                    <span>{exactIn(Date.parse(each.opens_at), body.timezone)}</span>
+                    <span>{shortIn(Date.parse(each.opens_at), body.timezone)}</span>
                     <span className="muted">
-                      <Ago at={each.opens_at} />
+                      <Ago at={each.opens_at} ahead />
                     </span>
                   </div>
                   {note !== null && <div className={classes.remark}>{note}</div>}

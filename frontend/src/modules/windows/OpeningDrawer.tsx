@@ -152,7 +152,7 @@ function One({ opening, group }: { opening: Moments; group: string | null }) {
   return (
     <div className={classes.drawer}>
       <p className="muted">
-        Opens <Ago at={opening.opens_at} />, closes <Ago at={opening.closes_at} />
+        Opens <Ago at={opening.opens_at} ahead />, closes <Ago at={opening.closes_at} ahead />
         {known !== undefined && `; zone ${known.timezones.join(", ")}`}.
       </p>
       {frozen !== null && (

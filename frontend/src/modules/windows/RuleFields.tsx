@@ -2,7 +2,7 @@
 import { Group, SegmentedControl, Select, TextInput } from "@mantine/core";
 import { Chip } from "@/components/Chip";
 import { ZoneSelect } from "@/components/ZoneSelect";
-import { type Draft, type Kind, ordinal, WEEKDAYS } from "@/modules/windows/rule";
+import { clockTime, type Draft, type Kind, ordinal, WEEKDAYS } from "@/modules/windows/rule";
 import classes from "@/modules/windows/windows.module.css";
 
 const KINDS: { value: Kind; label: string }[] = [
@@ -56,12 +56,15 @@ export function RuleFields({ draft, onChange, problem }: Props) {
           />
         )}
         <TextInput
-          type="time"
           label="Opens at"
           required
+          w={92}
+          placeholder="22:00"
+          autoComplete="off"
           value={draft.time}
           error={problem("start_time")}
-          onChange={(event) => onChange({ time: event.currentTarget.value.slice(0, 5) })}
+          onChange={(event) => onChange({ time: event.currentTarget.value })}
+          onBlur={() => onChange({ time: clockTime(draft.time) })}
         />
         <div>
           <div className={classes.fieldLabel}>Stays open</div>
@@ -103,7 +106,7 @@ export function RuleFields({ draft, onChange, problem }: Props) {
             most={10_080}
             onChange={(cutoff) => onChange({ cutoff })}
           />
-          <span className="muted">
+          <span className={classes.help}>
             Nothing starts this long before it closes; what runs goes on. Usually 30: as long as patching
             takes.
           </span>
@@ -130,7 +133,7 @@ function Amount({ label, unit, value, most, onChange }: AmountProps) {
   return (
     <TextInput
       type="number"
-      w={92}
+      className={classes.amount ?? ""}
       min={0}
       max={most}
       aria-label={label}

@@ -17,6 +17,8 @@ import {
 } from "@/modules/windows/words";
 
 const DAY_MINUTES = 1440;
+/** A block that is shorter has room for one line. */
+const TWO_LINES = 75;
 const HOURS = [3, 6, 9, 12, 15, 18, 21];
 const percent = (minutes: number) => `${(minutes / DAY_MINUTES) * 100}%`;
 
@@ -108,6 +110,7 @@ function BlockButton({ block, zone, now, onOpen }: BlockProps) {
   const frozen = several ? null : frozenWords(first);
   const waits = several ? null : waitingWords(first);
   const names = several ? "" : first.names.join(", ");
+  const short = block.to - block.from < TWO_LINES;
   const words = [time, hosts, names, frozen, waits].filter(Boolean).join(", ");
   return (
     <button
@@ -122,16 +125,18 @@ function BlockButton({ block, zone, now, onOpen }: BlockProps) {
         top: percent(block.from),
         height: percent(block.to - block.from),
         left: `calc(${(block.lane / block.lanes) * 100}% + 2px)`,
-        width: `calc(${100 / block.lanes}% - 4px)`,
+        width: `calc(${(block.wide / block.lanes) * 100}% - 4px)`,
+        zIndex: block.lane,
       }}
       onClick={() => onOpen(block.openings)}
     >
       <span className={classes.line}>
         <b>{hosts}</b>
+        {short && ` ${time}`}
       </span>
       {frozen !== null && <span className={`${classes.line} ${classes.note}`}>{frozen}</span>}
       {waits !== null && <span className={`${classes.line} ${classes.waits}`}>{waits}</span>}
-      <span className={classes.line}>{time}</span>
+      {!short && <span className={classes.line}>{time}</span>}
       {names !== "" && <span className={classes.line}>{names}</span>}
     </button>
   );

@@ -7,6 +7,8 @@ const DAY_MINUTES = 1440;
 const SHORTEST = 45;
 /** More openings side by side than this are gathered in one block. */
 const LANES = 4;
+/** Minutes that the words of a block take up. */
+const WORDS = 100;
 
 /** A stretch of one day, in minutes on its clock. */
 interface Stretch {
@@ -21,10 +23,14 @@ export interface Block extends Stretch {
   hosts: number;
   lane: number;
   lanes: number;
+  /** Lanes it is wide: it lies under later ones that begin well below its words. */
+  wide: number;
   /** Whether it goes on from the day before, or into the day after. */
   before: boolean;
   after: boolean;
 }
+
+type Stretched = Omit<Block, "lane" | "lanes" | "wide">;
 
 export interface Band extends Stretch {
   freeze: Freeze;
@@ -96,7 +102,7 @@ export function columnsOf(
   if (first === undefined) return [];
   const raw = days.map((day) => ({
     day,
-    stretches: [] as Omit<Block, "lane" | "lanes">[],
+    stretches: [] as Stretched[],
     bands: [] as Band[],
   }));
   for (const opening of openings) {
@@ -120,7 +126,7 @@ export function columnsOf(
 }
 
 /** Blocks side by side where they overlap; what finds no lane is gathered in the last one. */
-export function inLanes(stretches: readonly Omit<Block, "lane" | "lanes">[]): Block[] {
+export function inLanes(stretches: readonly Stretched[]): Block[] {
   const sorted = stretches
     .map((each) => drawn(each))
     .sort((a, b) => a.from - b.from || b.to - a.to || (a.key < b.key ? -1 : 1));
@@ -144,7 +150,7 @@ function drawn<Piece extends Stretch>(each: Piece): Piece {
   return { ...each, from: to - SHORTEST, to };
 }
 
-function laid(cluster: readonly Omit<Block, "lane" | "lanes">[]): Block[] {
+function laid(cluster: readonly Stretched[]): Block[] {
   const ends: number[] = [];
   const lanes = cluster.map((each) => {
     const free = ends.findIndex((end) => end <= each.from);
@@ -153,13 +159,13 @@ function laid(cluster: readonly Omit<Block, "lane" | "lanes">[]): Block[] {
     return lane;
   });
   if (ends.length <= LANES)
-    return cluster.map((each, i) => ({ ...each, lane: lanes[i] ?? 0, lanes: ends.length }));
+    return widened(cluster.map((each, i) => ({ ...each, lane: lanes[i] ?? 0, lanes: ends.length, wide: 1 })));
   // Too many: the largest keep a lane, the rest share the last.
   const kept = new Set([...cluster].sort((a, b) => b.hosts - a.hosts).slice(0, LANES - 1));
   const rest = cluster.filter((each) => !kept.has(each));
   const blocks = cluster
     .filter((each) => kept.has(each))
-    .map((each, lane): Block => ({ ...each, lane, lanes: LANES }));
+    .map((each, lane): Block => ({ ...each, lane, lanes: LANES, wide: 1 }));
   blocks.push({
     key: `more ${rest[0]?.key}`,
     from: Math.min(...rest.map((each) => each.from)),
@@ -168,10 +174,21 @@ function laid(cluster: readonly Omit<Block, "lane" | "lanes">[]): Block[] {
     hosts: rest.reduce((sum, each) => sum + each.hosts, 0),
     lane: LANES - 1,
     lanes: LANES,
+    wide: 1,
     before: rest.every((each) => each.before),
     after: rest.every((each) => each.after),
   });
   return blocks;
+}
+
+/** Each block as wide as no neighbour to its right begins beside its words. */
+function widened(blocks: Block[]): Block[] {
+  return blocks.map((block) => {
+    const beside = blocks
+      .filter((each) => each.lane > block.lane && each.to > block.from && each.from < block.from + WORDS)
+      .map((each) => each.lane);
+    return { ...block, wide: Math.min(block.lanes, ...beside) - block.lane };
+  });
 }
 
 export interface Cell {

@@ -4,7 +4,7 @@ import type { MaintenanceWindow } from "@/api/types";
 import { Ago } from "@/components/Ago";
 import type { Column } from "@/components/DataTable";
 import { Mark, type Tone } from "@/components/Mark";
-import { exactIn } from "@/lib/zones";
+import { exactIn, shortIn } from "@/lib/zones";
 import { minutesWords, ruleWords } from "@/modules/windows/rule";
 import { type WindowState, windowState } from "@/modules/windows/words";
 
@@ -27,9 +27,9 @@ function Next({ window }: { window: MaintenanceWindow }) {
   if (window.next_opens_at === null) return <span className="muted">never</span>;
   return (
     <span title={exactIn(Date.parse(window.next_opens_at), window.timezone)}>
-      {exactIn(Date.parse(window.next_opens_at), window.timezone)}{" "}
+      {shortIn(Date.parse(window.next_opens_at), window.timezone)}{" "}
       <span className="muted">
-        (<Ago at={window.open ? window.next_closes_at : window.next_opens_at} />)
+        (<Ago at={window.next_opens_at} ahead />)
       </span>
     </span>
   );
@@ -39,7 +39,7 @@ export const WINDOW_COLUMNS: readonly Column<MaintenanceWindow>[] = [
   {
     id: "host",
     title: "Host",
-    width: 140,
+    width: 120,
     grow: 1,
     sortable: true,
     cell: (row) => <Link to={`/hosts/${row.host_id}?tab=windows`}>{row.host_name}</Link>,
@@ -56,22 +56,22 @@ export const WINDOW_COLUMNS: readonly Column<MaintenanceWindow>[] = [
   {
     id: "rule",
     title: "Opens",
-    width: 230,
+    width: 196,
     grow: 3,
     cell: (row) => <span title={ruleWords(row)}>{ruleWords(row)}</span>,
   },
-  { id: "zone", title: "Zone", width: 140, grow: 1, sortable: true, cell: (row) => row.timezone },
+  { id: "zone", title: "Zone", width: 124, grow: 1, sortable: true, cell: (row) => row.timezone },
   {
     id: "duration",
     title: "For",
-    width: 92,
+    width: 80,
     align: "right",
     cell: (row) => minutesWords(row.duration_minutes),
   },
   {
     id: "cutoff",
     title: "Cutoff",
-    width: 80,
+    width: 76,
     align: "right",
     help: "Nothing starts this long before it closes",
     cell: (row) =>
@@ -80,7 +80,7 @@ export const WINDOW_COLUMNS: readonly Column<MaintenanceWindow>[] = [
   {
     id: "next",
     title: "Next opening there",
-    width: 250,
+    width: 212,
     grow: 2,
     sortable: true,
     help: "On the clock of its zone; in brackets from now",
@@ -89,7 +89,7 @@ export const WINDOW_COLUMNS: readonly Column<MaintenanceWindow>[] = [
   {
     id: "state",
     title: "State",
-    width: 138,
+    width: 118,
     cell: (row) => {
       const state = windowState(row);
       return <Mark tone={STATE_TONES[state]}>{STATE_WORDS[state]}</Mark>;

@@ -162,20 +162,27 @@ export function bodyOf(draft: Draft): WindowCreate {
     name: draft.name.trim(),
     enabled: draft.enabled,
     kind,
-    start_time: kind === "once" ? null : draft.time,
+    start_time: kind === "once" ? null : clockTime(draft.time),
     weekdays: kind === "weekly" ? [...draft.weekdays].sort((a, b) => a - b) : null,
     day_of_month: monthly === "last" ? "last" : monthly === "day" ? draft.day : null,
     nth_weekday: monthly === "weekday" ? { n: draft.nth, weekday: draft.weekday } : null,
-    starts_at: kind === "once" ? `${draft.date}T${draft.time}` : null,
+    starts_at: kind === "once" ? `${draft.date}T${clockTime(draft.time)}` : null,
     duration_minutes: draft.hours * 60 + draft.minutes,
     timezone: draft.timezone,
     cutoff_minutes: draft.cutoff,
   };
 }
 
+/** `2:00` and `0200` as `02:00`; anything else as it is. */
+export function clockTime(text: string): string {
+  const match = /^(\d{1,2}):?(\d{2})$/.exec(text.trim());
+  return match === null ? text.trim() : `${match[1]?.padStart(2, "0")}:${match[2]}`;
+}
+
 /** What still keeps a draft from being asked about, in words; null when nothing does. The server knows the rest. */
 export function missing(draft: Draft): string | null {
-  if (!/^\d{2}:\d{2}$/.test(draft.time)) return "Say at what time it opens.";
+  if (!/^([01]\d|2[0-3]):[0-5]\d$/.test(clockTime(draft.time)))
+    return "Say at what time it opens, from 00:00 to 23:59.";
   if (draft.kind === "weekly" && draft.weekdays.length === 0) return "Choose at least one day of the week.";
   if (draft.kind === "once" && draft.date === "") return "Say on which day it opens.";
   if (draft.hours * 60 + draft.minutes < 1) return "Say how long it stays open.";

@@ -1,19 +1,20 @@
 /** Openings and freezes in words. Pure. */
 import type { Freeze, MaintenanceWindow, Opening } from "@/api/types";
 import { count, listed, plural } from "@/lib/words";
-import { clock, dayKey, wallOf } from "@/lib/zones";
+import { clock, daysBetween, wallOf } from "@/lib/zones";
 
-/** `02:00–05:00`; the day is told where it ends on another one. */
+/** `02:00–05:00`; with the days it lasts beyond the next midnight but one. */
 export function spanWords(opens: string, closes: string, zone: string): string {
   const [from, to] = [Date.parse(opens), Date.parse(closes)];
   const [start, end] = [wallOf(from, zone), wallOf(to, zone)];
-  const later = dayKey(start) === dayKey(end) || (end.hour === 0 && end.minute === 0) ? "" : ` (${end.day}.)`;
+  const days = daysBetween(start, end);
+  const later = days > 1 ? ` +${days} d` : "";
   return `${clock(from, zone)}–${clock(to, zone)}${later}`;
 }
 
-/** `214 hosts`, or the names where they are few. */
+/** `214 hosts`, or the name of the only one. */
 export function hostsWords(opening: Opening): string {
-  return opening.hosts <= 2 ? listed(opening.host_names) : plural(opening.hosts, "host");
+  return opening.hosts === 1 ? listed(opening.host_names) : plural(opening.hosts, "host");
 }
 
 /** What a freeze does to an opening; null when nothing. */
