@@ -281,6 +281,7 @@ class JobFilter:
     limit: int = 50
     cursor: str | None = None
     search: str | None = None  # part of the host's name or address, or of the message
+    ring: int | None = None
 
 
 class Resolution(StrEnum):
@@ -337,6 +338,11 @@ class NotPossible:
     """The job or deployment is not in a state that allows it; ``reason`` says so in words: 409."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotWholly:
+    """The deployment concerns hosts out of the principal's sight, and this decision all of its hosts: 403."""
 
 
 CreateRefusal = HostsNotAvailable | OnlyAdmins | NoHosts | InvalidPackages | InvalidRollout | IdempotencyConflict

@@ -313,6 +313,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deployments/{deployment_id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Skip the present soak: the next ring starts at once. 409 when none is soaking; 403 for who sees a part of it
+         * @description For operators and admins, on the hosts they may see.
+         */
+        post: operations["deployments_release_ring"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deployments/{deployment_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go on with a stopped deployment; what failed until now counts no more towards the rule
+         * @description The rule may be given new limits, or null for none. 409 unless it is stopped; 403 for who sees a part of its hosts. For operators and admins, on the hosts they may see.
+         */
+        post: operations["deployments_resume_deployment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deployments/{deployment_id}/retry-failed": {
         parameters: {
             query?: never;
@@ -2253,6 +2293,12 @@ export interface components {
              */
             deployment_id: string | null;
             /**
+             * Ring
+             * @description of its deployment's rollout, 0 first
+             * @default null
+             */
+            ring: number | null;
+            /**
              * Search
              * @description part of the host's name or address, or of the message
              * @default null
@@ -2848,6 +2894,22 @@ export interface components {
             errors: {
                 [key: string]: string;
             }[];
+        };
+        /**
+         * ResumeIn
+         * @description Go on with a stopped deployment; absent fields leave the rule as it is, null takes a limit off.
+         */
+        ResumeIn: {
+            /**
+             * Stop After Failures
+             * @default null
+             */
+            stop_after_failures: number | null;
+            /**
+             * Stop After Failed Percent
+             * @default null
+             */
+            stop_after_failed_percent: number | null;
         };
         /**
          * RingIn
@@ -4161,6 +4223,72 @@ export interface operations {
             };
         };
     };
+    deployments_release_ring: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deployments_resume_deployment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResumeIn"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     deployments_retry_failed: {
         parameters: {
             query?: never;
@@ -5248,6 +5376,7 @@ export interface operations {
                 state?: ("queued" | "dispatching" | "running" | "rebooting" | "verifying" | "succeeded" | "failed" | "cancelled" | "outcome_unknown")[];
                 host_id?: string | null;
                 deployment_id?: string | null;
+                ring?: number | null;
                 search?: string | null;
             };
             header?: never;

@@ -6,6 +6,8 @@ nothing (TRUST 10).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 from patch_manager.domain.deployments import (
@@ -16,6 +18,7 @@ from patch_manager.domain.deployments import (
     HostsNotAvailable,
     IdempotencyConflict,
     InvalidPackages,
+    InvalidRollout,
     NoHosts,
     OnlyAdmins,
     Origin,
@@ -23,13 +26,14 @@ from patch_manager.domain.deployments import (
 )
 from patch_manager.domain.jobs import When
 from patch_manager.domain.principal import EVERYTHING, Principal, Role
+from patch_manager.domain.rollouts import Assignment, assign, problems_of
 from patch_manager.storage import deployments as stored
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.errors import CommitUnknown
 from patch_manager.supervisor.jobs.planning import Planner
 from patch_manager.supervisor.jobs.previews import preview_of
 from patch_manager.supervisor.jobs.requests import digest_of, summary_of
-from patch_manager.supervisor.jobs.service import Refusal, Service, event_of, planned
+from patch_manager.supervisor.jobs.service import NO_RINGS, Refusal, Service, event_of, planned
 
 
 class Asking(Service):
@@ -39,7 +43,7 @@ class Asking(Service):
 
     async def preview(
         self, principal: Principal, request: DeploymentRequest
-    ) -> DeploymentPreview | HostsNotAvailable | OnlyAdmins | NoHosts | InvalidPackages:
+    ) -> DeploymentPreview | HostsNotAvailable | OnlyAdmins | NoHosts | InvalidPackages | InvalidRollout:
         """What ``request`` would do, from the patches as last read; nothing is asked of any agent."""
         refusal = _check(principal, request)
         if refusal is not None:
@@ -55,7 +59,8 @@ class Asking(Service):
         hosts = await _resolve(connection, principal, request, lock=False)
         ids = [host.id for host in hosts]
         rows, patches = await stored.preview_rows(connection, ids, request.packages, request.security_only)
-        return preview_of(request, rows, patches, await Planner.read(connection, ids, self.now()))
+        rings = _assigned(principal, request, hosts)
+        return preview_of(request, rows, patches, await Planner.read(connection, ids, self.now()), rings)
 
     async def create(
         self,
@@ -99,8 +104,10 @@ class Asking(Service):
             if before is not None:
                 return _same(before, new.digest)
         hosts = await _resolve(connection, principal, new.request, lock=True)
+        rings = _assigned(principal, new.request, hosts)
+        new = replace(new, ring_names=rings.names)
         planner = await self.planner(connection, hosts)
-        if not await stored.insert_deployment(connection, new, planned(hosts, new.request, planner)):
+        if not await stored.insert_deployment(connection, new, planned(hosts, new.request, planner, rings)):
             before = await stored.same_key(connection, principal.user_id, new.idempotency_key or "")
             if before is None:
                 raise Refusal(IdempotencyConflict())
@@ -114,7 +121,9 @@ class Asking(Service):
         return new.id
 
 
-def _check(principal: Principal, request: DeploymentRequest) -> OnlyAdmins | NoHosts | InvalidPackages | None:
+def _check(
+    principal: Principal, request: DeploymentRequest
+) -> OnlyAdmins | NoHosts | InvalidPackages | InvalidRollout | None:
     if request.override_freeze and principal.role is not Role.ADMIN:
         return OnlyAdmins()
     if not request.host_ids and not request.group_ids:
@@ -123,7 +132,8 @@ def _check(principal: Principal, request: DeploymentRequest) -> OnlyAdmins | NoH
         wrong = invalid_package_names(request.packages)
         if wrong or not request.packages:
             return InvalidPackages(wrong)
-    return None
+    wrong_with = () if request.rollout is None else problems_of(request.rollout)
+    return InvalidRollout(wrong_with) if wrong_with else None
 
 
 def _same(before: tuple[UUID, bytes], digest: bytes) -> UUID:
@@ -141,3 +151,15 @@ async def _resolve(
     if not hosts:
         raise Refusal(NoHosts())
     return hosts
+
+
+def _assigned(principal: Principal, request: DeploymentRequest, hosts: Sequence[stored.TargetHost]) -> Assignment:
+    """Which ring each host is in. A group out of sight looks like one that holds none of the hosts (TRUST 10)."""
+    if request.rollout is None:
+        return NO_RINGS
+    in_sight = principal.scope.group_ids
+    groups = {host.id: [each for each in host.group_ids if in_sight is None or each in in_sight] for host in hosts}
+    found = assign(request.rollout, groups)
+    if found.problems:
+        raise Refusal(InvalidRollout(found.problems))
+    return found

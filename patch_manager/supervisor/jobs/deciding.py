@@ -18,8 +18,10 @@ from patch_manager.domain.jobs import JobState, Operation
 from patch_manager.domain.principal import Principal, Role
 from patch_manager.storage import deployments as stored
 from patch_manager.storage import jobs as stored_jobs
+from patch_manager.storage import rollouts
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.job_ledger import groups_by_host
+from patch_manager.storage.windows import hold_calendar
 from patch_manager.supervisor.jobs.reading import Reading
 from patch_manager.supervisor.jobs.requests import request_of
 from patch_manager.supervisor.jobs.service import event_of, planned
@@ -142,6 +144,8 @@ class Deciding(Reading):
         request: DeploymentRequest,
         origin: Origin,
     ) -> None:
+        await hold_calendar(connection)
+        await rollouts.roll(connection, deployment_id, True)
         failed = await stored_jobs.failed_jobs(connection, principal.scope, deployment_id)
         if not failed:
             return
@@ -152,7 +156,8 @@ class Deciding(Reading):
             )
             for row in failed
         ]
-        jobs = planned(hosts, request, await self.planner(connection, hosts))
+        fresh = planned(hosts, request, await self.planner(connection, hosts))
+        jobs = [replace(job, ring=row["ring"]) for job, row in zip(fresh, failed, strict=True)]
         job_ids = [job.id for job in jobs]
         await stored.insert_jobs(
             connection, deployment_id, jobs, operation=Operation.PATCH_APPLY, request=request, at=self.now()

@@ -10,7 +10,10 @@ from uuid import UUID, uuid4
 
 from patch_manager.domain.audit import AuditEvent
 from patch_manager.domain.deployments import DeploymentRequest, Origin
+from patch_manager.domain.openings import Plan
 from patch_manager.domain.principal import Principal
+from patch_manager.domain.ring_rules import held_words
+from patch_manager.domain.rollouts import Assignment
 from patch_manager.storage import deployments as stored
 from patch_manager.storage.audit import AuditLog
 from patch_manager.storage.connecting import Connection
@@ -54,13 +57,22 @@ class Service:
         return await Planner.read(connection, [host.id for host in hosts], self.now())
 
 
+NO_RINGS = Assignment((), {})
+
+
 def planned(
-    hosts: Sequence[stored.TargetHost], request: DeploymentRequest, planner: Planner
+    hosts: Sequence[stored.TargetHost], request: DeploymentRequest, planner: Planner, rings: Assignment = NO_RINGS
 ) -> tuple[stored.NewJob, ...]:
-    """A job per host, with when it may start."""
-    return tuple(
-        stored.NewJob(uuid4(), host, planner.of(host.id, request.when, request.override_freeze)) for host in hosts
-    )
+    """A job per host, with when it may start: those behind the first ring when theirs is released."""
+    jobs = []
+    for host in hosts:
+        ring = rings.ring_of.get(host.id, 0)
+        if ring:
+            plan = Plan(None, held_words(ring, rings.names))
+        else:
+            plan = planner.of(host.id, request.when, request.override_freeze)
+        jobs.append(stored.NewJob(uuid4(), host, plan, ring, held=ring > 0))
+    return tuple(jobs)
 
 
 def event_of(
@@ -72,6 +84,7 @@ def event_of(
     groups: frozenset[UUID],
     detail: dict[str, Any],
 ) -> AuditEvent:
+    """What somebody did, for the audit log."""
     return AuditEvent(
         action=action,
         actor=principal.username,
