@@ -255,7 +255,7 @@ def _view(row: asyncpg.Record, rollout: SeenRollout | None) -> DeploymentView:
         created_by=row["created_by_name"],
         finished_at=None if totals.unended else row["last_finished"],
         override_freeze=row["override_freeze"],
-        rollout=None if rollout is None else rollout.whole.progress.rollout,
+        rollout=None if rollout is None else rollout.rollout,
         rings=() if rollout is None else rollout.rings,
         stopped_at=row["stopped_at"],
         stop_reason=None if rollout is None else rollout.stop_reason,
