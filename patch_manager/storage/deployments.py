@@ -268,7 +268,7 @@ def _view(row: asyncpg.Record, rollout: SeenRollout | None) -> DeploymentView:
         override_freeze=row["override_freeze"],
         exclude=excluded_of(row),
         policy_id=row["policy_id"],
-        rollout=None if rollout is None else rollout.whole.progress.rollout,
+        rollout=None if rollout is None else rollout.rollout,
         rings=() if rollout is None else rollout.rings,
         stopped_at=row["stopped_at"],
         stop_reason=None if rollout is None else rollout.stop_reason,

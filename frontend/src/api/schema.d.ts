@@ -4001,7 +4001,8 @@ export interface components {
         };
         /**
          * RolloutOut
-         * @description A rollout as it was asked for, with the limits that hold now.
+         * @description A rollout as it was asked for, with the limits that hold now. Who sees a part of the deployment's hosts gets
+         *     rings without the ids that they name.
          */
         RolloutOut: {
             /** Rings */
@@ -5241,7 +5242,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["ResumeIn"];
             };

@@ -5,13 +5,13 @@ import type { Opening } from "@/api/types";
 import { Panel } from "@/components/Panel";
 import { useNow } from "@/lib/clock";
 import { plural } from "@/lib/words";
-import { clock, viewerZone } from "@/lib/zones";
+import { clock, dayKey, viewerZone, wallOf } from "@/lib/zones";
 import { inLanes } from "@/modules/windows/calendar";
 import { useAgenda, useCoverage } from "@/modules/windows/queries";
 import classes from "@/modules/windows/Timeline.module.css";
 import {
   frozenWords,
-  hostsWords,
+  hostsParts,
   lookOf,
   openingKey,
   spanWords,
@@ -116,7 +116,11 @@ function Strip({ openings, begin, now }: { openings: readonly Opening[]; begin: 
                 width: percent(block.to - block.from),
                 top: block.lane * ROW + 3,
               }}
-              onClick={() => void navigate(`/windows?${keys.join("&")}`)}
+              onClick={() =>
+                void navigate(
+                  `/windows?day=${dayKey(wallOf(Date.parse(first.opens_at), zone))}&${keys.join("&")}`,
+                )
+              }
             >
               <b>{number}</b>
               <span className={classes.unit}>

@@ -10,7 +10,7 @@ import { type Block, columnsOf } from "@/modules/windows/calendar";
 import {
   freezeScope,
   frozenWords,
-  hostsWords,
+  hostsParts,
   lookOf,
   spanWords,
   waitingWords,
