@@ -89,7 +89,7 @@ function Lift({ exclusion, onClose }: { exclusion: Exclusion; onClose: () => voi
   const over = exclusion.state === "expired";
   return (
     <Confirm
-      title={over ? "Remove this expired exclusion?" : `Lift the exclusion of ${exclusion.package}?`}
+      title={over ? "Remove this expired exclusion?" : `Lift the exclusion of “${exclusion.package}”?`}
       label={over ? "Remove it" : "Lift it"}
       danger
       onClose={onClose}
