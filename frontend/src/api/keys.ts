@@ -14,5 +14,16 @@ export const keys = {
   deploymentJobs: (id: string) => ["jobs", "of", id] as const,
   failures: ["jobs", "failed"] as const,
   job: (id: string) => ["jobs", "one", id] as const,
+  /** All that is known of windows and freezes starts like this one, so that a change makes all of it old. */
+  windows: ["windows"] as const,
+  windowsOf: (host: string) => ["windows", "of", host] as const,
+  freezes: (past: boolean) => ["windows", "freezes", past] as const,
+  withoutWindow: ["windows", "without"] as const,
+  coverage: ["windows", "coverage"] as const,
+  agenda: (begin: string, hours: number, group: string | null) =>
+    ["windows", "agenda", begin, hours, group] as const,
+  opening: (opens: string, closes: string, group: string | null) =>
+    ["windows", "opening", opens, closes, group] as const,
+  windowPreview: (body: string, count: number) => ["windows", "preview", body, count] as const,
   preview: (body: unknown) => ["preview", body] as const,
 };

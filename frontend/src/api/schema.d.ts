@@ -394,6 +394,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/fleet/agenda": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Openings over the caller's hosts, soonest first; hosts that share one are told together, with what waits for it
+         * @description Which hosts these are, ``fleet/upcoming-windows`` says by ``opens_at`` and ``closes_at``. For every signed-in user, about the hosts they may see.
+         */
+        get: operations["fleet_fleet_agenda"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/fleet/hosts-without-window": {
         parameters: {
             query?: never;
@@ -476,7 +496,11 @@ export interface paths {
         delete: operations["freezes_delete_freeze"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Move, end or reword a freeze. Jobs that it holds, or will hold, are planned anew
+         * @description For admins.
+         */
+        patch: operations["freezes_change_freeze"];
         trace?: never;
     };
     "/api/v1/groups": {
@@ -1128,6 +1152,91 @@ export interface components {
             token_type: "Bearer";
         };
         /**
+         * AgendaOpening
+         * @description Hosts whose windows open and close at the same moments, told once.
+         */
+        AgendaOpening: {
+            /**
+             * Opens At
+             * Format: date-time
+             */
+            opens_at: string;
+            /**
+             * Closes At
+             * Format: date-time
+             */
+            closes_at: string;
+            /**
+             * Open
+             * @description whether it is open now
+             */
+            open: boolean;
+            /** Hosts */
+            hosts: number;
+            /**
+             * Host Names
+             * @description the first few, by name
+             */
+            host_names: string[];
+            /**
+             * Names
+             * @description of the windows, unnamed ones left out
+             */
+            names: string[];
+            /** Timezones */
+            timezones: string[];
+            /**
+             * Frozen Hosts
+             * @description hosts on which nothing starts when it opens, because of a freeze
+             */
+            frozen_hosts: number;
+            /**
+             * Frozen
+             * @description reason of such a freeze
+             */
+            frozen: string | null;
+            /**
+             * Waiting
+             * @description jobs that wait for it
+             */
+            waiting: number;
+            /**
+             * Deployment Ids
+             * @description deployments of these jobs, at most 20
+             */
+            deployment_ids: string[];
+        };
+        /**
+         * AgendaQuery
+         * @description Which span of time, and of which groups.
+         */
+        AgendaQuery: {
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Cursor
+             * @description next_cursor of the page before
+             * @default null
+             */
+            cursor: string | null;
+            /**
+             * After
+             * @description default now
+             * @default null
+             */
+            after: string | null;
+            /**
+             * Hours
+             * @default 24
+             */
+            hours: number;
+            /** Group Id */
+            group_id?: string[];
+        };
+        /**
          * AttemptOut
          * @description One attempt of a job (at most two: first and one retry) and what the agent said.
          */
@@ -1599,6 +1708,28 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+        };
+        /**
+         * FreezePatch
+         * @description Changes of a freeze; absent fields stay. Whom it concerns cannot be changed.
+         */
+        FreezePatch: {
+            /**
+             * Starts At
+             * @default null
+             */
+            starts_at: string | null;
+            /**
+             * Ends At
+             * @description a moment that has passed ends it at once
+             * @default null
+             */
+            ends_at: string | null;
+            /**
+             * Reason
+             * @default null
+             */
+            reason: string | null;
         };
         /**
          * FreezeQuery
@@ -2409,6 +2540,18 @@ export interface components {
              */
             cursor: string | null;
         };
+        /** Page[AgendaOpening] */
+        Page_AgendaOpening_: {
+            /** Items */
+            items: components["schemas"]["AgendaOpening"][];
+            /**
+             * Next Cursor
+             * @default null
+             */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+        };
         /** Page[AuditEventOut] */
         Page_AuditEventOut_: {
             /** Items */
@@ -3012,7 +3155,7 @@ export interface components {
         };
         /**
          * UpcomingQuery
-         * @description Which span of time.
+         * @description Which span of time, of which groups; or one opening of the agenda.
          */
         UpcomingQuery: {
             /**
@@ -3037,6 +3180,20 @@ export interface components {
              * @default 24
              */
             hours: number;
+            /** Group Id */
+            group_id?: string[];
+            /**
+             * Opens At
+             * @description only what opens at this very moment
+             * @default null
+             */
+            opens_at: string | null;
+            /**
+             * Closes At
+             * @description only what closes at this very moment
+             * @default null
+             */
+            closes_at: string | null;
         };
         /**
          * UpcomingWindow
@@ -4192,6 +4349,41 @@ export interface operations {
             };
         };
     };
+    fleet_fleet_agenda: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                after?: string | null;
+                hours?: number;
+                group_id?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AgendaOpening_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     fleet_hosts_without_window: {
         parameters: {
             query?: {
@@ -4231,6 +4423,9 @@ export interface operations {
                 cursor?: string | null;
                 after?: string | null;
                 hours?: number;
+                group_id?: string[];
+                opens_at?: string | null;
+                closes_at?: string | null;
             };
             header?: never;
             path?: never;
@@ -4341,6 +4536,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    freezes_change_freeze: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                freeze_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FreezePatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FreezeOut"];
+                };
             };
             /** @description A problem document (RFC 9457) */
             default: {

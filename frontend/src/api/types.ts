@@ -31,6 +31,15 @@ export type Attempt = Schemas["AttemptOut"];
 export type Package = Schemas["PackageRow"];
 export type Certificate = Schemas["CertificateOut"];
 export type AuditEvent = Schemas["AuditEventOut"];
+export type MaintenanceWindow = Schemas["WindowOut"];
+export type WindowCreate = Schemas["WindowCreate"];
+export type Occurrence = Schemas["OccurrenceOut"];
+export type Opening = Schemas["AgendaOpening"];
+export type UpcomingWindow = Schemas["UpcomingWindow"];
+export type UpcomingWindows = Schemas["UpcomingWindows"];
+export type UncoveredHost = Schemas["UncoveredHost"];
+export type Freeze = Schemas["FreezeOut"];
+export type FreezeCreate = Schemas["FreezeCreate"];
 export type Problem = Schemas["Problem"];
 
 /** One page of a list. */

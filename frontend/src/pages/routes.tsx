@@ -11,6 +11,7 @@ const load = {
   deploy: () => import("@/pages/Deploy"),
   jobs: () => import("@/pages/Jobs"),
   deployment: () => import("@/pages/Deployment"),
+  windows: () => import("@/pages/Windows"),
   groups: () => import("@/pages/Groups"),
 };
 
@@ -20,6 +21,7 @@ const Host = lazy(load.host);
 const Deploy = lazy(load.deploy);
 const Jobs = lazy(load.jobs);
 const Deployment = lazy(load.deployment);
+const Windows = lazy(load.windows);
 const Groups = lazy(load.groups);
 
 /** Start fetching the page of an address, while the session is still being renewed. */
@@ -50,6 +52,7 @@ export const router = createBrowserRouter([
           { path: "deploy", element: <Deploy /> },
           { path: "jobs", element: <Jobs /> },
           { path: "jobs/:id", element: <Deployment /> },
+          { path: "windows", element: <Windows /> },
           { path: "groups", element: <Groups /> },
           { path: "groups/:id", element: <Groups /> },
           { path: "*", element: <NotFound /> },
