@@ -6,6 +6,7 @@ ledger, whose one committer writes for all hosts.
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
@@ -29,7 +30,8 @@ from patch_manager.domain.job_record import JobRecord, Moment, Send
 from patch_manager.domain.jobs import DueJob, JobState, Operation
 
 PLACE_SECONDS: Final = 2.0  # a read that takes longer gives the place among the dispatches back
-STREAM_AFTER: Final = 4.0  # seconds that a job is polled before its stream is opened
+STREAM_AFTER: Final = 8.0  # seconds that a job is polled before its stream is opened; up to twice that, by chance
+STREAM_PAUSE: Final = 1.0  # before the next look whether dispatches still wait
 FIRST_POLL_AFTER: Final = 0.7  # from the acceptance: asking earlier tells nothing
 _UNDER_CLAIM = m.Claim | m.AskGate | m.ReadPatches | m.ReadJobs | m.Commit | m.MakeSend
 
@@ -239,13 +241,17 @@ class _JobRun:
         return last
 
     def listen_later(self) -> Listen | None:
-        """The stream, opened once the job has proven to take a while: a short one costs no connection more."""
+        """The stream, opened once the job has proven to take a while and no dispatch waits: a short one costs no
+        connection more, and a batch does not connect twice to each host while others wait to be connected to.
+        """
         listen = self.agent.listen
         if listen is None:
             return None
 
         async def later(agent_job_id: str, on_hint: OnHint) -> None:
-            await trio.sleep(STREAM_AFTER)
+            await trio.sleep(STREAM_AFTER * (1.0 + random.random()))  # noqa: S311 - spreads, and guards nothing
+            while self.runner.dispatch.statistics().tasks_waiting:  # noqa: ASYNC110 - a look a second is cheaper
+                await trio.sleep(STREAM_PAUSE)
             await listen(agent_job_id, on_hint)
 
         return later
