@@ -42,10 +42,12 @@ _END_ORPHANS: Final = """
 UPDATE jobs j SET state = u.state, version = j.version + 1, message = $3, finished_at = $4
 FROM unnest($1::uuid[], $2::text[]) AS u (id, state) WHERE j.id = u.id RETURNING j.id, j.version, j.state
 """
-_JOB: Final = "SELECT * FROM jobs WHERE id = $1"
-_LAST_ATTEMPT: Final = "SELECT * FROM job_attempts WHERE job_id = $1 ORDER BY number DESC LIMIT 1"
-_LAST_SEND: Final = "SELECT * FROM job_sends WHERE job_id = $1 ORDER BY number DESC LIMIT 1"
-_TARGETS: Final = "SELECT * FROM job_packages WHERE job_id = $1 ORDER BY name"
+_JOBS: Final = "SELECT * FROM jobs WHERE id = ANY ($1)"
+_LAST_ATTEMPTS: Final = """
+SELECT DISTINCT ON (job_id) * FROM job_attempts WHERE job_id = ANY ($1) ORDER BY job_id, number DESC
+"""
+_LAST_SENDS: Final = "SELECT DISTINCT ON (job_id) * FROM job_sends WHERE job_id = ANY ($1) ORDER BY job_id, number DESC"
+_TARGETS: Final = "SELECT * FROM job_packages WHERE job_id = ANY ($1) ORDER BY job_id, name"
 _KEPT: Final = "SELECT id FROM job_transitions WHERE id = ANY ($1)"
 _VERSIONS: Final = "SELECT id FROM jobs WHERE id = ANY ($1) ORDER BY id FOR UPDATE"
 _UPDATE: Final = f"""
@@ -141,14 +143,25 @@ async def end_orphans(connection: Connection, at: datetime) -> list[asyncpg.Reco
     return rows
 
 
-async def load_record(connection: Connection, job_id: UUID) -> JobRecord | None:
-    """All that is durable of a job; None when it does not exist."""
-    row = await connection.fetchrow(_JOB, job_id)
-    if row is None:
-        return None
-    attempt = await connection.fetchrow(_LAST_ATTEMPT, job_id)
-    send = await connection.fetchrow(_LAST_SEND, job_id)
-    targets = await connection.fetch(_TARGETS, job_id) if row["planned_at"] is not None else None
+async def load_records(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, JobRecord]:
+    """All that is durable of jobs, by id; those that do not exist are missing."""
+    ids = list(job_ids)
+    rows = await connection.fetch(_JOBS, ids)
+    begun = [row["id"] for row in rows if row["attempt"]]
+    attempts = {row["job_id"]: row for row in await connection.fetch(_LAST_ATTEMPTS, begun)} if begun else {}
+    sends = {row["job_id"]: row for row in await connection.fetch(_LAST_SENDS, begun)} if begun else {}
+    targets: dict[UUID, list[Target]] = {row["id"]: [] for row in rows if row["planned_at"] is not None}
+    if targets:
+        for found in await connection.fetch(_TARGETS, list(targets)):
+            targets[found["job_id"]].append(_target(found))
+    return {
+        row["id"]: _record(row, attempts.get(row["id"]), sends.get(row["id"]), targets.get(row["id"])) for row in rows
+    }
+
+
+def _record(
+    row: asyncpg.Record, attempt: asyncpg.Record | None, send: asyncpg.Record | None, targets: list[Target] | None
+) -> JobRecord:
     done = None
     if row["work_done_at"] is not None:
         done = Moment(row["work_done_at"], row["work_done_boot_id"], row["work_done_boot_clock"])
@@ -168,7 +181,7 @@ async def load_record(connection: Connection, job_id: UUID) -> JobRecord | None:
         created_at=row["created_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
-        targets=None if targets is None else tuple(_target(found) for found in targets),
+        targets=None if targets is None else tuple(targets),
         planned_at=row["planned_at"],
         attempt=None if attempt is None else _attempt(attempt),
         send=None if send is None else _send(send),

@@ -53,7 +53,7 @@ class Limits:
     @property
     def connecting(self) -> tuple[trio.CapacityLimiter, ...]:
         """Those held for connecting and handshakes."""
-        return self.polls_connecting, self.polls_suspect, self.refresh, self.dispatch
+        return self.polls_connecting, self.polls_suspect, self.refresh, self.jobs_connecting
 
     def statistics(self) -> dict[str, LimiterStatistics]:
         """By limiter name."""

@@ -6,6 +6,7 @@ ledger, whose one committer writes for all hosts.
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
@@ -18,6 +19,7 @@ from patch_manager.actors.agent.following import Following, Listen, follow_job
 from patch_manager.actors.agent.job_stream import OnHint
 from patch_manager.actors.agent.models import AgentJob, PatchList
 from patch_manager.actors.jobs import messages as m
+from patch_manager.actors.jobs.place import Place
 from patch_manager.actors.jobs.ports import Agent, Clock, Gate, Ledger, Progress
 from patch_manager.actors.jobs.protocol import Protocol
 from patch_manager.actors.jobs.rules import INTENT_MAX_AGE
@@ -28,9 +30,10 @@ from patch_manager.domain.job_record import JobRecord, Moment, Send
 from patch_manager.domain.jobs import DueJob, JobState, Operation
 
 PLACE_SECONDS: Final = 2.0  # a read that takes longer gives the place among the dispatches back
-STREAM_AFTER: Final = 4.0  # seconds that a job is polled before its stream is opened
+STREAM_AFTER: Final = 8.0  # seconds that a job is polled before its stream is opened; up to twice that, by chance
+STREAM_PAUSE: Final = 1.0  # before the next look whether dispatches still wait
 FIRST_POLL_AFTER: Final = 0.7  # from the acceptance: asking earlier tells nothing
-_UNDER_CLAIM = m.Claim | m.ReadPatches | m.ReadJobs | m.Commit | m.MakeSend
+_UNDER_CLAIM = m.Claim | m.AskGate | m.ReadPatches | m.ReadJobs | m.Commit | m.MakeSend
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +50,26 @@ class Runner:
     progress: Progress
 
     async def __call__(self, due: DueJob, link: HostLink) -> None:
-        """Run ``due`` until it has ended or waits in its queue again."""
-        record = await self.ledger.load(due.key.id)
-        now = self.clock()
-        if record is None or record.state.terminal or not _is_due(record, now):
-            return
-        run = _JobRun(self, link, link.agent, record)
+        """Run ``due`` until it has ended or waits in its queue again.
+
+        A job that has not begun stays in its queue until there is a place for it: of a batch of thousands, those that
+        could only wait cost nothing, and are shown, and can be cancelled, as what they are.
+        """
+        place = Place(self.dispatch)
         try:
-            await run.whole(Protocol(record, now))
+            if due.state is JobState.QUEUED:
+                await place.take()
+            record = await self.ledger.load(due.key.id)
+            now = self.clock()
+            if record is None or record.state.terminal or not _is_due(record, now):
+                return
+            try:
+                await _JobRun(self, link, link.agent, record, place).whole(Protocol(record, now))
+            finally:
+                self.progress.forget(record.id)
+                link.report_job(None)
         finally:
-            run.let_go()
-            self.progress.forget(record.id)
-            link.report_job(None)
+            place.give_back()
 
 
 def _is_due(record: JobRecord, now: Moment) -> bool:
@@ -67,14 +78,14 @@ def _is_due(record: JobRecord, now: Moment) -> bool:
     return not waits
 
 
-@dataclass(slots=True, eq=False)  # a limiter knows its borrowers by identity
+@dataclass(slots=True)
 class _JobRun:
     runner: Runner
     link: HostLink
     agent: Agent
     record: JobRecord
+    place: Place
     epoch: int = -1
-    holding: bool = False
     just_accepted: bool = False
     shown: JobInHand | None = field(default=None)
 
@@ -96,15 +107,9 @@ class _JobRun:
             self.shown = in_hand
             self.link.report_job(in_hand)
 
-    def let_go(self) -> None:
-        """Give the place among the dispatches back."""
-        if self.holding:
-            self.holding = False
-            self.runner.dispatch.release_on_behalf_of(self)
-
     async def perform(self, command: m.Command) -> m.Event:
         if not isinstance(command, _UNDER_CLAIM):
-            self.let_go()
+            self.place.give_back()
         match command:
             case m.Commit():
                 return await self.commit(command)
@@ -120,7 +125,7 @@ class _JobRun:
                 try:
                     return await self.send(send)
                 finally:
-                    self.let_go()
+                    self.place.give_back()
             case m.ReadJobs() | m.ReadJob() | m.ReadPatches() | m.ReadHealth() | m.Follow():
                 try:
                     return await self.read(command)
@@ -141,11 +146,9 @@ class _JobRun:
         # Before the intent: it would grow old while the agent's budget of writes fills up.
         delay = self.agent.budget.waiting().write_delay_s
         if delay > 0:
-            self.let_go()
+            self.place.give_back()
             await trio.sleep(delay)
-        if not self.holding:
-            await self.runner.dispatch.acquire_on_behalf_of(self)
-            self.holding = True
+        await self.place.take()
         return m.Claimed()
 
     async def patches(self) -> PatchList:
@@ -164,7 +167,7 @@ class _JobRun:
 
     async def let_go_later(self) -> None:
         await trio.sleep(PLACE_SECONDS)
-        self.let_go()
+        self.place.give_back()
 
     async def read(self, command: m.ReadJobs | m.ReadJob | m.ReadPatches | m.ReadHealth | m.Follow) -> m.Event:
         match command:
@@ -238,13 +241,17 @@ class _JobRun:
         return last
 
     def listen_later(self) -> Listen | None:
-        """The stream, opened once the job has proven to take a while: a short one costs no connection more."""
+        """The stream, opened once the job has proven to take a while and no dispatch waits: a short one costs no
+        connection more, and a batch does not connect twice to each host while others wait to be connected to.
+        """
         listen = self.agent.listen
         if listen is None:
             return None
 
         async def later(agent_job_id: str, on_hint: OnHint) -> None:
-            await trio.sleep(STREAM_AFTER)
+            await trio.sleep(STREAM_AFTER * (1.0 + random.random()))  # noqa: S311 - spreads, and guards nothing
+            while self.runner.dispatch.statistics().tasks_waiting:  # noqa: ASYNC110 - a look a second is cheaper
+                await trio.sleep(STREAM_PAUSE)
             await listen(agent_job_id, on_hint)
 
         return later
