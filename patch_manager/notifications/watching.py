@@ -136,11 +136,10 @@ async def _note_openings(connection: Connection, facts: Sequence[Fact], epoch: i
         return
     by_key = {f"{fact.host_id} {fact.data['opens_at']}": fact for fact in facts}
     near = {key for key, fact in by_key.items() if datetime.fromisoformat(fact.data["opens_at"]) <= now + AHEAD}
-    if not await events.tell_once(connection, EventKind.WINDOW_OPENING, near, now):
-        return
-    # Told with the first that is near; the keys of the near ones are noted above.
-    later = await events.tell_once(connection, EventKind.WINDOW_OPENING, by_key.keys() - near, now)
-    await events.note(connection, [by_key[key] for key in by_key if key in later or key in near])
+    new = await events.tell_once(connection, EventKind.WINDOW_OPENING, near, now)
+    if new:
+        new |= await events.tell_once(connection, EventKind.WINDOW_OPENING, by_key.keys() - near, now)
+        await events.note(connection, [fact for key, fact in by_key.items() if key in new])
 
 
 async def _certificates(connection: Connection, own: Iterable[OwnCertificate], epoch: int, now: datetime) -> None:

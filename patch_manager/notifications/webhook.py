@@ -88,7 +88,10 @@ async def _connect(addresses: tuple[str, ...], host: str, port: int, tls: ssl.SS
                 stream = trio.SSLStream(trio.SocketStream(sock), tls, server_hostname=host, https_compatible=True)
                 await stream.do_handshake()
                 return stream
-        except (OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
+        except trio.TooSlowError as error:
+            sock.close()
+            last = NotSent(in_words(error, host, port, _CONNECT_SECONDS))
+        except (OSError, trio.BrokenResourceError) as error:
             sock.close()
             last = error
         except BaseException:

@@ -45,7 +45,8 @@ WHERE d.id = $1 AND d.state = 'pending' AND d.next_try_at <= $2 RETURNING {_COLU
 _NEXT: Final = "SELECT attempts FROM notification_deliveries WHERE id = $1 AND state = 'pending' AND next_try_at <= $2"
 _RECORD: Final = """
 UPDATE notification_deliveries
-SET state = $3, last_error = $4, next_try_at = $5, finished_at = CASE WHEN $3 = 'pending' THEN NULL ELSE $6 END
+SET state = $3, last_error = $4, next_try_at = $5,
+    finished_at = CASE WHEN $3 = 'pending' THEN NULL ELSE $6::timestamptz END
 WHERE id = $1 AND attempts = $2 AND state = 'pending'
 """
 _LOCK: Final = f"SELECT {_COLUMNS} FROM notification_deliveries d WHERE d.id = $1 FOR UPDATE"  # noqa: S608

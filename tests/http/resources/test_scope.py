@@ -81,8 +81,8 @@ async def test_what_is_out_of_scope_is_answered_like_what_does_not_exist(world: 
     theirs = await everything_of_b(world)
 
     async def state() -> list[Any]:
-        lists = ("/hosts", "/groups", "/users", "/jobs", "/deployments", "/windows", "/freezes")
-        lists += ("/notifications/channels", "/notifications/rules", "/notifications/deliveries")
+        lists = ["/hosts", "/groups", "/users", "/jobs", "/deployments", "/windows", "/freezes"]
+        lists += [f"/notifications/{what}" for what in ("channels", "rules", "deliveries")]
         return [await world.get("admin", path) for path in lists]
 
     before = await state()
