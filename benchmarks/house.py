@@ -113,6 +113,7 @@ async def open_house(directory: Path, count: int) -> AsyncIterator[House]:
             supervisor=fleet,
             deployments=cast(Any, None),
             calendar=cast(Any, None),
+            notifier=cast(Any, None),
             vault=keys.vault,
             authority=keys.authority,
             settings=HttpSettings(ORIGIN),

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from patch_manager.domain.settings import AgentSettings, LimitSettings, PollingSettings, Section
+from patch_manager.domain.settings import AgentSettings, LimitSettings, NotificationSettings, PollingSettings, Section
 
 DEFAULT_BIND = "127.0.0.1:8443"
 
@@ -77,6 +77,7 @@ class Settings(BaseSettings):
     agent: AgentSettings = AgentSettings()
     polling: PollingSettings = PollingSettings()
     limits: LimitSettings = LimitSettings()
+    notifications: NotificationSettings = NotificationSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -59,6 +59,7 @@ def services(people: People, supervisor: Fleet, authority: CertificateAuthority)
         supervisor=supervisor,
         deployments=cast(Any, object()),
         calendar=cast(Any, object()),
+        notifier=cast(Any, object()),
         vault=people.vault,
         authority=authority,
         settings=HttpSettings(origin=ORIGIN),

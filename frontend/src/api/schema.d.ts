@@ -951,6 +951,162 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/notifications/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Channels by name. Operators, who choose among them for their rules, see names and kinds only
+         * @description For every signed-in user.
+         */
+        get: operations["notifications_list_channels"];
+        put?: never;
+        /**
+         * Make a channel. Password, tokens and the webhook's address are kept encrypted. 409 when the name is taken
+         * @description For admins.
+         */
+        post: operations["notifications_create_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/channels/{channel_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a channel that no rule uses; 409 while one does
+         * @description For admins.
+         */
+        delete: operations["notifications_delete_channel"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a channel; absent fields stay, secrets too. What waits for it is tried at once
+         * @description For admins.
+         */
+        patch: operations["notifications_change_channel"];
+        trace?: never;
+    };
+    "/api/v1/notifications/channels/{channel_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test message now and answer how that really ended, after 20 seconds at most
+         * @description For admins.
+         */
+        post: operations["notifications_test_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was sent by the caller's rules, or waits to be, newest first; administrators see all. Kept for 90 days
+         * @description For every signed-in user.
+         */
+        get: operations["notifications_list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/deliveries/{delivery_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a delivery at once, and for another day; also one that was given up. 409 when it has arrived
+         * @description For every signed-in user.
+         */
+        post: operations["notifications_retry_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The caller's own rules, newest first; administrators see everybody's and the shared ones
+         * @description For every signed-in user.
+         */
+        get: operations["notifications_list_rules"];
+        put?: never;
+        /**
+         * Ask to be told. A rule of one's own is about hosts in one's sight at the moment of sending; ``shared`` ones are
+         * @description the administrators'. Of many events at once one message tells, with numbers and first causes. For every signed-in user.
+         */
+        post: operations["notifications_create_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/rules/{rule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a rule. What waits to be sent by it is not sent
+         * @description For every signed-in user.
+         */
+        delete: operations["notifications_delete_rule"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a rule; absent and null fields stay. What waits is sent by the rule as it is then, or not at all
+         * @description For every signed-in user.
+         */
+        patch: operations["notifications_change_rule"];
+        trace?: never;
+    };
     "/api/v1/pki/crl": {
         parameters: {
             query?: never;
@@ -1464,6 +1620,93 @@ export interface components {
             profile: ("agent_server" | "manager_client" | "https_server") | null;
         };
         /**
+         * ChannelCreate
+         * @description A way out: ``smtp`` or ``webhook`` as its kind says.
+         */
+        ChannelCreate: {
+            /** Name */
+            name: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "smtp" | "webhook";
+            /** @default null */
+            smtp: components["schemas"]["SmtpIn"] | null;
+            /** @default null */
+            webhook: components["schemas"]["WebhookIn"] | null;
+        };
+        /**
+         * ChannelOut
+         * @description A channel. Operators, who choose channels for their rules, see name and kind only.
+         */
+        ChannelOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "smtp" | "webhook";
+            smtp: components["schemas"]["SmtpOut"] | null;
+            webhook: components["schemas"]["WebhookOut"] | null;
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * ChannelPatch
+         * @description Changes of a channel; its kind stays.
+         */
+        ChannelPatch: {
+            /**
+             * Name
+             * @default null
+             */
+            name: string | null;
+            /** @default null */
+            smtp: components["schemas"]["SmtpPatch"] | null;
+            /** @default null */
+            webhook: components["schemas"]["WebhookPatch"] | null;
+        };
+        /**
+         * ChannelTest
+         * @description How the attempt really ended; ``detail`` says what to do when it failed.
+         */
+        ChannelTest: {
+            /** Ok */
+            ok: boolean;
+            /** Detail */
+            detail: string;
+            /** Seconds */
+            seconds: number;
+        };
+        /**
+         * ChannelTestQuery
+         * @description Where a test mail goes.
+         */
+        ChannelTestQuery: {
+            /**
+             * Recipient
+             * @description smtp: default the channel's own
+             */
+            recipient?: string[];
+        };
+        /**
          * CopiedWindows
          * @description The copies made; hosts that had an equal window of the same name keep it.
          */
@@ -1472,6 +1715,98 @@ export interface components {
             items: components["schemas"]["WindowOut"][];
             /** Unchanged */
             unchanged: number;
+        };
+        /**
+         * DeliveryOut
+         * @description One message to one rule's audience, and how its attempts went. Its id is the message's in every attempt.
+         */
+        DeliveryOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Event
+             * @enum {string}
+             */
+            event: "job_failed" | "outcome_unknown" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring";
+            /** Summary */
+            summary: string;
+            /**
+             * Rule Id
+             * @description null: deleted since
+             */
+            rule_id: string | null;
+            /** Rule Name */
+            rule_name: string;
+            /** Shared */
+            shared: boolean;
+            /**
+             * Channel Id
+             * @description null: deleted since
+             */
+            channel_id: string | null;
+            /** Channel Name */
+            channel_name: string;
+            /**
+             * State
+             * @description failed: given up; dropped: nobody may read it any more
+             * @enum {string}
+             */
+            state: "pending" | "delivered" | "failed" | "dropped";
+            /** Attempts */
+            attempts: number;
+            /**
+             * Last Error
+             * @description of the last attempt; empty: none, or it arrived
+             */
+            last_error: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Last Attempt At */
+            last_attempt_at: string | null;
+            /** Next Try At */
+            next_try_at: string | null;
+            /**
+             * Give Up At
+             * Format: date-time
+             */
+            give_up_at: string;
+            /** Finished At */
+            finished_at: string | null;
+        };
+        /**
+         * DeliveryQuery
+         * @description Which deliveries, newest first.
+         */
+        DeliveryQuery: {
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Cursor
+             * @description next_cursor of the page before
+             * @default null
+             */
+            cursor: string | null;
+            /** State */
+            state?: ("pending" | "delivered" | "failed" | "dropped")[];
+            /**
+             * Rule Id
+             * @default null
+             */
+            rule_id: string | null;
+            /**
+             * Channel Id
+             * @default null
+             */
+            channel_id: string | null;
         };
         /**
          * DeploymentCreate
@@ -2576,6 +2911,30 @@ export interface components {
             /** Total */
             total: number;
         };
+        /** Page[ChannelOut] */
+        Page_ChannelOut_: {
+            /** Items */
+            items: components["schemas"]["ChannelOut"][];
+            /**
+             * Next Cursor
+             * @default null
+             */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+        };
+        /** Page[DeliveryOut] */
+        Page_DeliveryOut_: {
+            /** Items */
+            items: components["schemas"]["DeliveryOut"][];
+            /**
+             * Next Cursor
+             * @default null
+             */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+        };
         /** Page[DeploymentOut] */
         Page_DeploymentOut_: {
             /** Items */
@@ -2664,6 +3023,18 @@ export interface components {
         Page_PatchOut_: {
             /** Items */
             items: components["schemas"]["PatchOut"][];
+            /**
+             * Next Cursor
+             * @default null
+             */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+        };
+        /** Page[RuleOut] */
+        Page_RuleOut_: {
+            /** Items */
+            items: components["schemas"]["RuleOut"][];
             /**
              * Next Cursor
              * @default null
@@ -3038,6 +3409,132 @@ export interface components {
             max_unavailable: number | null;
         };
         /**
+         * RuleCreate
+         * @description Who is told of what. A rule of one's own is about hosts in one's sight, at the moment of sending.
+         */
+        RuleCreate: {
+            /** Name */
+            name: string;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * Shared
+             * @description the administrators' rule, about all hosts or those of the groups
+             * @default false
+             */
+            shared: boolean;
+            /**
+             * Channel Id
+             * Format: uuid
+             */
+            channel_id: string;
+            /** Events */
+            events: ("job_failed" | "outcome_unknown" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring")[];
+            /**
+             * Group Ids
+             * @description empty: all hosts in sight
+             */
+            group_ids?: string[];
+            /**
+             * Recipients
+             * @description mail only; empty: the channel's
+             */
+            recipients?: string[];
+        };
+        /**
+         * RuleOut
+         * @description A rule.
+         */
+        RuleOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Enabled */
+            enabled: boolean;
+            /** Shared */
+            shared: boolean;
+            /**
+             * Owner
+             * @description user name; null: shared
+             */
+            owner: string | null;
+            /** Mine */
+            mine: boolean;
+            /**
+             * Channel Id
+             * Format: uuid
+             */
+            channel_id: string;
+            /** Channel Name */
+            channel_name: string;
+            /**
+             * Channel Kind
+             * @enum {string}
+             */
+            channel_kind: "smtp" | "webhook";
+            /** Events */
+            events: ("job_failed" | "outcome_unknown" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring")[];
+            /** Group Ids */
+            group_ids: string[];
+            /** Recipients */
+            recipients: string[];
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * RulePatch
+         * @description Changes of a rule; absent fields stay.
+         */
+        RulePatch: {
+            /**
+             * Name
+             * @default null
+             */
+            name: string | null;
+            /**
+             * Enabled
+             * @default null
+             */
+            enabled: boolean | null;
+            /**
+             * Channel Id
+             * @default null
+             */
+            channel_id: string | null;
+            /**
+             * Events
+             * @default null
+             */
+            events: ("job_failed" | "outcome_unknown" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring")[] | null;
+            /**
+             * Group Ids
+             * @default null
+             */
+            group_ids: string[] | null;
+            /**
+             * Recipients
+             * @default null
+             */
+            recipients: string[] | null;
+        };
+        /**
          * SessionOut
          * @description One of the caller's sessions.
          */
@@ -3099,6 +3596,112 @@ export interface components {
              * @default 0
              */
             unknown: number;
+        };
+        /**
+         * SmtpIn
+         * @description A mail server.
+         */
+        SmtpIn: {
+            /** Host */
+            host: string;
+            /**
+             * Port
+             * @default 587
+             */
+            port: number;
+            /**
+             * Security
+             * @description starttls is required, not only tried
+             * @default starttls
+             * @enum {string}
+             */
+            security: "starttls" | "tls" | "none";
+            /**
+             * Username
+             * @default null
+             */
+            username: string | null;
+            /**
+             * Password
+             * @description kept encrypted, never shown again
+             * @default null
+             */
+            password: string | null;
+            /**
+             * Sender
+             * @description the From address
+             * @example ops@example.com
+             */
+            sender: string;
+            /**
+             * Recipients
+             * @description of rules that name none
+             */
+            recipients?: string[];
+        };
+        /**
+         * SmtpOut
+         * @description A mail server, without its password.
+         */
+        SmtpOut: {
+            /** Host */
+            host: string;
+            /** Port */
+            port: number;
+            /**
+             * Security
+             * @enum {string}
+             */
+            security: "starttls" | "tls" | "none";
+            /** Username */
+            username: string | null;
+            /** Password Set */
+            password_set: boolean;
+            /** Sender */
+            sender: string;
+            /** Recipients */
+            recipients: string[];
+        };
+        /**
+         * SmtpPatch
+         * @description Changes of a mail server; absent fields stay, a null user name or password is removed.
+         */
+        SmtpPatch: {
+            /**
+             * Host
+             * @default null
+             */
+            host: string | null;
+            /**
+             * Port
+             * @default null
+             */
+            port: number | null;
+            /**
+             * Security
+             * @default null
+             */
+            security: ("starttls" | "tls" | "none") | null;
+            /**
+             * Username
+             * @default null
+             */
+            username: string | null;
+            /**
+             * Password
+             * @default null
+             */
+            password: string | null;
+            /**
+             * Sender
+             * @default null
+             */
+            sender: string | null;
+            /**
+             * Recipients
+             * @default null
+             */
+            recipients: string[] | null;
         };
         /**
          * TotpCode
@@ -3356,6 +3959,111 @@ export interface components {
              * @default null
              */
             role: ("admin" | "operator") | null;
+        };
+        /**
+         * WebhookIn
+         * @description An address that takes JSON; the address counts as a secret.
+         */
+        WebhookIn: {
+            /**
+             * Url
+             * Format: password
+             * @description kept encrypted; only its scheme and host are shown again
+             */
+            url: string;
+            /**
+             * Format
+             * @default json
+             * @enum {string}
+             */
+            format: "slack" | "teams" | "ntfy" | "json";
+            /**
+             * Topic
+             * @description ntfy: default the last part of the address
+             * @default null
+             */
+            topic: string | null;
+            /**
+             * Bearer Token
+             * @description sent as Authorization: Bearer
+             * @default null
+             */
+            bearer_token: string | null;
+            /**
+             * Signing Secret
+             * @description json: signs X-Patch-Manager-Timestamp, a dot and the body into X-Patch-Manager-Signature
+             * @default null
+             */
+            signing_secret: string | null;
+            /**
+             * Headers
+             * @description sent as they are; values are kept encrypted
+             */
+            headers?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * WebhookOut
+         * @description A webhook, without its address and secrets.
+         */
+        WebhookOut: {
+            /**
+             * Format
+             * @enum {string}
+             */
+            format: "slack" | "teams" | "ntfy" | "json";
+            /**
+             * Origin
+             * @description scheme and host of the address
+             */
+            origin: string;
+            /** Topic */
+            topic: string | null;
+            /** Bearer Token Set */
+            bearer_token_set: boolean;
+            /** Signing Secret Set */
+            signing_secret_set: boolean;
+            /** Header Names */
+            header_names: string[];
+        };
+        /**
+         * WebhookPatch
+         * @description Changes of a webhook; absent fields stay, a null token or secret is removed.
+         */
+        WebhookPatch: {
+            /**
+             * Url
+             * @default null
+             */
+            url: string | null;
+            /**
+             * Format
+             * @default null
+             */
+            format: ("slack" | "teams" | "ntfy" | "json") | null;
+            /**
+             * Topic
+             * @default null
+             */
+            topic: string | null;
+            /**
+             * Bearer Token
+             * @default null
+             */
+            bearer_token: string | null;
+            /**
+             * Signing Secret
+             * @default null
+             */
+            signing_secret: string | null;
+            /**
+             * Headers
+             * @default null
+             */
+            headers: {
+                [key: string]: string;
+            } | null;
         };
         /**
          * WindowCopy
@@ -5545,6 +6253,363 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_list_channels: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ChannelOut_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_create_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelCreate"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_delete_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_change_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_test_channel: {
+        parameters: {
+            query?: {
+                recipient?: string[];
+            };
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelTest"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_list_deliveries: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                state?: ("pending" | "delivered" | "failed" | "dropped")[];
+                rule_id?: string | null;
+                channel_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeliveryOut_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_retry_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_list_rules: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RuleOut_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_create_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleCreate"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_delete_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_change_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RulePatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleOut"];
                 };
             };
             /** @description A problem document (RFC 9457) */

@@ -19,6 +19,8 @@ def all_routes() -> tuple[Routes, ...]:
         jobs,
         live,
         me,
+        notification_channels,
+        notification_rules,
         pki,
         upcoming,
         users,
@@ -41,5 +43,7 @@ def all_routes() -> tuple[Routes, ...]:
         jobs,
         audit,
         pki,
+        notification_channels,
+        notification_rules,
     )
     return tuple(module.routes for module in modules)

@@ -23,7 +23,7 @@ from patch_manager.supervisor.jobs.calendar import Calendar
 from patch_manager.supervisor.jobs.deployments import Deployments, Outside
 from patch_manager.supervisor.jobs.live import LiveJobs
 from tests.http.conftest import ORIGIN
-from tests.http.resources.world import NOW, ActorlessFleet, World, make_world
+from tests.http.resources.world import NOW, ActorlessFleet, QuietNotifier, World, make_world
 from tests.people import People
 
 
@@ -51,6 +51,7 @@ def services(people: People, supervisor: ActorlessFleet, tmp_path: Path) -> Serv
         supervisor=supervisor,
         deployments=Deployments(people.db, people.audit, LiveJobs(), outside, people.clock),
         calendar=Calendar(people.db, people.clock, lambda jobs, deployments: None),
+        notifier=QuietNotifier(),
         vault=people.vault,
         authority=CertificateAuthority.load_or_create(tmp_path / "pki", people.vault),
         settings=HttpSettings(origin=ORIGIN),
