@@ -50,6 +50,7 @@ class PreviewHost(Answer):
     runs: str = Field(description="when it will run, in words")
     runs_at: datetime | None = Field(description="when it may start; null while nobody knows")
     problem: str | None
+    reboot_hold: str | None = Field(default=None, description="why it will not be rebooted although it needs to be")
 
 
 class DeploymentPreview(Answer):
@@ -129,7 +130,7 @@ class TransitionOut(Answer):
 
 
 class JobOut(Answer):
-    """A job: one host's part of a deployment."""
+    """A job: one host's part of a deployment, or an operation on one host."""
 
     id: UUID
     host_id: UUID
@@ -142,6 +143,9 @@ class JobOut(Answer):
     reboot: Literal["never", "if_required"]
     when: Literal["now", "window"]
     not_before: datetime | None = Field(description="when a queued job may start; null while nobody knows")
+    reason: str = Field(default="", description="why somebody asked for a job without a deployment")
+    created_by: str | None = Field(default=None, description="who did; a deployment's jobs are its creator's")
+    rollback_of: UUID | None = Field(default=None, description="the job that a rollback undoes")
     attempts: list[AttemptOut]
     packages: list[PackageOut]
     created_at: datetime

@@ -6,13 +6,11 @@ batch with one host out of sight queues nothing (TRUST 10).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID, uuid4
 
-from patch_manager.domain.audit import AuditEvent
 from patch_manager.domain.deployments import (
     CreateRefusal,
     DeploymentPreview,
@@ -42,29 +40,12 @@ from patch_manager.storage.database import Database
 from patch_manager.storage.errors import CommitUnknown
 from patch_manager.storage.job_ledger import groups_by_host
 from patch_manager.storage.windows import hold_calendar
+from patch_manager.supervisor.jobs.acting import Outside, Refusal, event_of
 from patch_manager.supervisor.jobs.cursors import read_cursor, write_cursor
 from patch_manager.supervisor.jobs.live import LiveJobs
 from patch_manager.supervisor.jobs.planning import Planner
 from patch_manager.supervisor.jobs.previews import preview_of
 from patch_manager.supervisor.jobs.requests import digest_of, request_of, summary_of
-
-
-class _Refusal(Exception):
-    """Leaves a unit of work so that nothing it did is kept."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-        super().__init__(str(value))
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """What the service tells after a commit; none of it may block."""
-
-    jobs_changed: Callable[[], None]
-    """The scheduler's hint: look now."""
-    news: Callable[[Iterable[UUID], Iterable[UUID]], None]
-    """Jobs and deployments that changed, for the live stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +69,7 @@ class Deployments:
             return refusal
         try:
             return await self.database.read(self._preview, principal, request)
-        except _Refusal as refused:
+        except Refusal as refused:
             return refused.value  # type: ignore[no-any-return]  # raised in _resolve with one of these
 
     async def _preview(
@@ -121,7 +102,7 @@ class Deployments:
         )
         try:
             deployment_id = await self.database.transaction(self._create, principal, new, origin)
-        except _Refusal as refused:
+        except Refusal as refused:
             return refused.value  # type: ignore[no-any-return]  # raised below with one of these
         except CommitUnknown:
             # Ids are ours: reading tells whether the work is whole or absent.
@@ -150,13 +131,13 @@ class Deployments:
         if not await stored.insert_deployment(connection, new, _planned(hosts, new.request, planner)):
             before = await stored.same_key(connection, principal.user_id, new.idempotency_key or "")
             if before is None:
-                raise _Refusal(IdempotencyConflict())
+                raise Refusal(IdempotencyConflict())
             return _same(before, new.digest)
         groups = frozenset(group for host in hosts for group in host.group_ids)
         detail = {**summary_of(new.request), "hosts": len(hosts), "host_ids": [host.id for host in hosts[:100]]}
         if new.request.when is When.NOW:
             detail["outside_windows"] = sum(not planner.open(host.id) for host in hosts)
-        event = _event(principal, origin, "deployment.created", "deployment", new.id, groups, detail)
+        event = event_of(principal, origin, "deployment.created", "deployment", new.id, groups, detail)
         await self.audit.append(connection, [event])
         return new.id
 
@@ -246,7 +227,7 @@ class Deployments:
             groups = frozenset(group for found in by_host.values() for group in found)
             kind, target = ("job", job_id) if job_id is not None else ("deployment", deployment_id)
             detail = {"jobs": len(rows), "job_ids": [row["id"] for row in rows[:100]]}
-            event = _event(principal, origin, f"{kind}.cancelled", kind, target, groups, detail)
+            event = event_of(principal, origin, f"{kind}.cancelled", kind, target, groups, detail)
             await self.audit.append(connection, [event])
         return len(rows)
 
@@ -279,7 +260,9 @@ class Deployments:
             return NotPossible(f"the job is {state.value.replace('_', ' ')}: only an unknown outcome can be resolved")
         groups = frozenset((await groups_by_host(connection, [host_id])).get(host_id, ()))
         detail = {"resolution": resolution.value}
-        await self.audit.append(connection, [_event(principal, origin, "job.resolved", "job", job_id, groups, detail)])
+        await self.audit.append(
+            connection, [event_of(principal, origin, "job.resolved", "job", job_id, groups, detail)]
+        )
         return None
 
     async def retry_failed(
@@ -325,7 +308,7 @@ class Deployments:
         await stored_jobs.supersede(connection, [row["id"] for row in failed], job_ids)
         groups = frozenset(group for host in hosts for group in host.group_ids)
         detail = {"jobs": len(job_ids), "job_ids": job_ids[:100]}
-        event = _event(principal, origin, "deployment.retried", "deployment", deployment_id, groups, detail)
+        event = event_of(principal, origin, "deployment.retried", "deployment", deployment_id, groups, detail)
         await self.audit.append(connection, [event])
 
 
@@ -343,7 +326,7 @@ def _check(principal: Principal, request: DeploymentRequest) -> OnlyAdmins | NoH
 
 def _same(before: tuple[UUID, bytes], digest: bytes) -> UUID:
     if before[1] != digest:
-        raise _Refusal(IdempotencyConflict())
+        raise Refusal(IdempotencyConflict())
     return before[0]
 
 
@@ -361,33 +344,10 @@ async def _resolve(
 ) -> tuple[stored.TargetHost, ...]:
     hosts = await stored.target_hosts(connection, principal.scope, request.host_ids, request.group_ids, lock=lock)
     if hosts is None:
-        raise _Refusal(HostsNotAvailable())
+        raise Refusal(HostsNotAvailable())
     if not hosts:
-        raise _Refusal(NoHosts())
+        raise Refusal(NoHosts())
     return hosts
-
-
-def _event(
-    principal: Principal,
-    origin: Origin,
-    action: str,
-    target_type: str,
-    target_id: UUID | None,
-    groups: frozenset[UUID],
-    detail: dict[str, Any],
-) -> AuditEvent:
-    return AuditEvent(
-        action=action,
-        actor=principal.username,
-        actor_id=principal.user_id,
-        session=principal.session_id,
-        ip=origin.ip or None,
-        target_type=target_type,
-        target_id=target_id,
-        groups=groups,
-        request_id=origin.request_id or None,
-        detail=detail,
-    )
 
 
 def _some(value: UUID | None) -> tuple[UUID, ...]:
