@@ -145,8 +145,8 @@ class History:
 
     def _draw_operation(self) -> None:
         """Half of the jobs patch; the others reboot, change packages or roll an earlier job back."""
-        others = [operation for operation in Operation if operation is not Operation.PATCH_APPLY]
-        operation = self.rng.choice([Operation.PATCH_APPLY] * len(others) + others)
+        others: list[Operation] = [operation for operation in Operation if operation is not Operation.PATCH_APPLY]
+        operation = self.rng.choice([*[Operation.PATCH_APPLY] * len(others), *others])
         if operation is Operation.PATCH_APPLY:
             return
         host, record = self.host, replace(self.record, operation=operation, requested=None)
