@@ -131,6 +131,7 @@ class JobRecord:
     agent's clock, where it said so; ``rebooted_at`` when a reboot since then was proven. ``override_freeze`` is an
     admin's word. ``by_calendar``: windows and freezes decided ``not_before``, so a change of theirs plans it anew.
     ``versions`` goes with ``requested`` (None: any), ``purge`` with a removal, ``undoes`` with a rollback.
+    ``max_unavailable``: the deployment's limit of hosts of a group that reboot at once.
     """
 
     id: UUID
@@ -160,6 +161,7 @@ class JobRecord:
     versions: tuple[str | None, ...] = ()
     purge: bool = False
     undoes: Undo | None = None
+    max_unavailable: int | None = None
 
     @property
     def wanted(self) -> tuple[Target, ...]:

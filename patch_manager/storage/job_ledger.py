@@ -202,6 +202,7 @@ def _record(
         versions=() if row["versions"] is None else tuple(row["versions"]),
         purge=row["purge"],
         undoes=undoes,
+        max_unavailable=row["max_unavailable"],
     )
 
 

@@ -3714,7 +3714,8 @@ export interface components {
         };
         /**
          * RolloutOut
-         * @description A rollout as it was asked for, with the limits that hold now.
+         * @description A rollout as it was asked for, with the limits that hold now. Who sees a part of the deployment's hosts gets
+         *     rings without the ids that they name.
          */
         RolloutOut: {
             /** Rings */
@@ -5313,7 +5314,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["ResumeIn"];
             };
@@ -6334,7 +6335,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["RebootRequest"];
             };
@@ -6694,7 +6695,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["RollbackRequest"];
             };

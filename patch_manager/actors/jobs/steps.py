@@ -15,6 +15,7 @@ from typing import TypeAlias, TypeVar
 from patch_manager.actors.jobs import standing
 from patch_manager.actors.jobs.messages import (
     AskGate,
+    AskTurn,
     Claim,
     Claimed,
     Command,
@@ -33,6 +34,8 @@ from patch_manager.actors.jobs.messages import (
     ReadJobs,
     ReadPackages,
     ReadPatches,
+    TurnDenied,
+    TurnTaken,
     Wait,
     Woke,
 )
@@ -53,7 +56,7 @@ class Run:
     """One run: the record as last committed and the present moment.
 
     ``tries`` failed to reach the agent in a row; ``first_try`` is when the attempt began to read; ``trouble`` is what
-    the host last said instead of an answer.
+    the host last said instead of an answer. ``turn_at``: when the job last waited for its turn to reboot.
     """
 
     record: JobRecord
@@ -61,6 +64,7 @@ class Run:
     tries: int = 0
     first_try: Moment | None = None
     trouble: str = ""
+    turn_at: Moment | None = None
 
 
 def answer(event: Event, *kinds: type[T]) -> T:
@@ -127,6 +131,15 @@ def gate(operation: Operation) -> Step[Closed | None]:
     if isinstance(event, GateClosed):
         return event.closed
     answer(event, GateOpen)
+    return None
+
+
+def turn() -> Step[str | None]:
+    """Why the host may not reboot now; None when it has its turn."""
+    event = yield AskTurn()
+    if isinstance(event, TurnDenied):
+        return event.words
+    answer(event, TurnTaken)
     return None
 
 

@@ -25,6 +25,7 @@ from patch_manager.supervisor.jobs.news import Hub, JobNews
 from patch_manager.supervisor.jobs.operations import HostOperations
 from patch_manager.supervisor.jobs.ring_keeper import RingKeeper, StopGate, Stops
 from patch_manager.supervisor.jobs.scheduler import InHand, JobScheduler, TrackedRunner
+from patch_manager.supervisor.jobs.turns import Turns
 
 
 class JobFleet(Protocol):
@@ -68,6 +69,7 @@ class JobRoom:
         self._committer = Committer(database, audit, leader, self._news.changed)
         self.calendar = Calendar(database, wall, self._planned)
         self.stops = Stops()
+        turns = Turns(database, leader)
         rings = RingKeeper(database, audit, self.stops, self._news.changed, wall)
         self._scheduler = JobScheduler(
             database,
@@ -78,11 +80,11 @@ class JobRoom:
             self.calendar,
             clock,
             followed_jobs,
-            upkeep=(rings.keep,),
+            upkeep=(turns.keep, rings.keep),
         )
         self.jobs_changed = self._scheduler.jobs_changed
         self.runner = TrackedRunner(
-            Runner(self._committer, clock, StopGate(self.stops, CalendarGate(self.calendar)), dispatch, live),
+            Runner(self._committer, clock, StopGate(self.stops, CalendarGate(self.calendar)), dispatch, live, turns),
             in_hand,
             self.jobs_changed,
         )

@@ -31,6 +31,7 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/hosts/<uuid:host_id>/reboot": {},
     "POST /api/v1/jobs/<uuid:job_id>/rollback": {},
     "POST /api/v1/hosts/<uuid:host_id>/package-operations": {"operation": "update", "packages": [{"name": "bash"}]},
+    "POST /api/v1/deployments/<uuid:deployment_id>/resume": {},
     "POST /api/v1/hosts/<uuid:host_id>/windows": NIGHTLY,
     "PATCH /api/v1/windows/<uuid:window_id>": {"enabled": False},
     "POST /api/v1/windows/<uuid:window_id>/copy": {"host_ids": []},
