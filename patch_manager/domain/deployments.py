@@ -11,6 +11,7 @@ from typing import Final, Generic, TypeVar
 from uuid import UUID
 
 from patch_manager.domain.jobs import ACTIVE, JobState, Operation, PackageOutcome, RebootPolicy, When
+from patch_manager.domain.rollouts import Problem, RingState, Rollout
 
 Item = TypeVar("Item")
 
@@ -27,7 +28,7 @@ def invalid_package_names(names: Iterable[str]) -> tuple[str, ...]:
 class DeploymentRequest:
     """What an operator asked for. ``packages`` None means all that is pending when each job starts.
 
-    ``override_freeze``: an admin lets it start inside freezes.
+    ``override_freeze``: an admin lets it start inside freezes. ``rollout`` None: all hosts at once.
     """
 
     host_ids: tuple[UUID, ...] = ()
@@ -37,13 +38,17 @@ class DeploymentRequest:
     when: When = When.NOW
     reboot: RebootPolicy = RebootPolicy.NEVER
     override_freeze: bool = False
+    rollout: Rollout | None = None
 
 
 class DeploymentState(StrEnum):
-    """Derived from the totals, never stored: it cannot disagree with the jobs."""
+    """Derived from the totals, never stored: it cannot disagree with the jobs. ``stopped``: its rollout's rule keeps
+    back jobs that have not started.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
+    STOPPED = "stopped"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -79,6 +84,11 @@ class JobTotals:
         return sum(self.count(state) for state in JobState)
 
     @property
+    def unended(self) -> int:
+        """Jobs that something will still change by itself; an unknown outcome waits for an operator."""
+        return self.total - self.succeeded - self.failed - self.cancelled - self.outcome_unknown
+
+    @property
     def state(self) -> DeploymentState:
         """Failed when, after all ended, one failed or has an unknown outcome; cancelled when nothing else happened."""
         working = sum(self.count(state) for state in ACTIVE if state is not JobState.OUTCOME_UNKNOWN)
@@ -90,6 +100,17 @@ class JobTotals:
         if self.failed or self.outcome_unknown:
             return DeploymentState.FAILED
         return DeploymentState.SUCCEEDED if self.succeeded else DeploymentState.CANCELLED
+
+
+@dataclass(frozen=True, slots=True)
+class RingView:
+    """One ring as one principal sees it; ``soak_until`` while it is soaking."""
+
+    name: str
+    hosts: int
+    state: RingState
+    totals: JobTotals
+    soak_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +128,10 @@ class DeploymentView:
     created_by: str
     finished_at: datetime | None
     override_freeze: bool = False
+    rollout: Rollout | None = None
+    rings: tuple[RingView, ...] = ()
+    stopped_at: datetime | None = None
+    stop_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +187,7 @@ class JobView:
     transitions: tuple[TransitionView, ...] = ()
     when: When = When.NOW
     not_before: datetime | None = None
+    ring: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +235,18 @@ class PreviewHost:
     runs: str
     runs_at: datetime | None  # None: nobody knows
     problem: str | None
+    ring: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewRing:
+    """One ring of a deployment before it is made."""
+
+    name: str
+    host_count: int
+    package_count: int
+    reboot_count: int
+    problem_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +259,7 @@ class DeploymentPreview:
     reboot_count: int
     problem_count: int
     hosts: tuple[PreviewHost, ...]
+    rings: tuple[PreviewRing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +281,7 @@ class JobFilter:
     limit: int = 50
     cursor: str | None = None
     search: str | None = None  # part of the host's name or address, or of the message
+    ring: int | None = None
 
 
 class Resolution(StrEnum):
@@ -277,6 +317,13 @@ class InvalidPackages:
 
 
 @dataclass(frozen=True, slots=True)
+class InvalidRollout:
+    """The rollout cannot be, or not with these hosts: 422 with the fields."""
+
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class IdempotencyConflict:
     """The idempotency key was used with another body: 409."""
 
@@ -293,4 +340,9 @@ class NotPossible:
     reason: str
 
 
-CreateRefusal = HostsNotAvailable | OnlyAdmins | NoHosts | InvalidPackages | IdempotencyConflict
+@dataclass(frozen=True, slots=True)
+class NotWholly:
+    """The deployment concerns hosts out of the principal's sight, and this decision all of its hosts: 403."""
+
+
+CreateRefusal = HostsNotAvailable | OnlyAdmins | NoHosts | InvalidPackages | InvalidRollout | IdempotencyConflict

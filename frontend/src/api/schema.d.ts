@@ -313,6 +313,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deployments/{deployment_id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Skip the present soak: the next ring starts at once. 409 when none is soaking; 403 for who sees a part of it
+         * @description For operators and admins, on the hosts they may see.
+         */
+        post: operations["deployments_release_ring"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deployments/{deployment_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go on with a stopped deployment; what failed until now counts no more towards the rule
+         * @description The rule may be given new limits, or null for none. 409 unless it is stopped; 403 for who sees a part of its hosts. For operators and admins, on the hosts they may see.
+         */
+        post: operations["deployments_resume_deployment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deployments/{deployment_id}/retry-failed": {
         parameters: {
             query?: never;
@@ -485,8 +525,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Rename or describe a group; absent and null fields stay
-         * @description For admins.
+         * Rename or describe a group, or limit how many of its hosts reboot at once. Absent fields stay, and null ones
+         * @description but ``max_unavailable``, which it takes off. For admins.
          */
         patch: operations["groups_change_group"];
         trace?: never;
@@ -1581,7 +1621,7 @@ export interface components {
              * Event
              * @enum {string}
              */
-            event: "job_failed" | "outcome_unknown" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring";
+            event: "job_failed" | "outcome_unknown" | "deployment_stopped" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring";
             /** Summary */
             summary: string;
             /**
@@ -1696,6 +1736,11 @@ export interface components {
              * @default false
              */
             override_freeze: boolean;
+            /**
+             * @description in rings; null: all hosts at once
+             * @default null
+             */
+            rollout: components["schemas"]["RolloutIn"] | null;
         };
         /**
          * DeploymentOut
@@ -1711,7 +1756,7 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "queued" | "running" | "succeeded" | "failed" | "cancelled";
+            state: "queued" | "running" | "stopped" | "succeeded" | "failed" | "cancelled";
             totals: components["schemas"]["JobTotals"];
             /** Packages */
             packages: string[] | null;
@@ -1738,6 +1783,20 @@ export interface components {
             finished_at: string | null;
             /** Override Freeze */
             override_freeze: boolean;
+            /** @description as asked for; null: all hosts at once */
+            rollout: components["schemas"]["RolloutOut"] | null;
+            /**
+             * Rings
+             * @description in their order; empty without a rollout
+             */
+            rings: components["schemas"]["RingOut"][];
+            /**
+             * Stopped At
+             * @description when too many jobs had failed; null unless it is stopped
+             */
+            stopped_at: string | null;
+            /** Stop Reason */
+            stop_reason: string | null;
         };
         /**
          * DeploymentPreview
@@ -1754,6 +1813,11 @@ export interface components {
             reboot_count: number;
             /** Problem Count */
             problem_count: number;
+            /**
+             * Rings
+             * @description in their order; empty without a rollout
+             */
+            rings: components["schemas"]["PreviewRing"][];
             /** Hosts */
             hosts: components["schemas"]["PreviewHost"][];
         };
@@ -1921,6 +1985,11 @@ export interface components {
             name: string;
             /** Description */
             description: string;
+            /**
+             * Max Unavailable
+             * @description hosts of the group that may reboot at once; null: no limit
+             */
+            max_unavailable: number | null;
             /** Host Count */
             host_count: number;
             /** User Count */
@@ -1933,7 +2002,7 @@ export interface components {
         };
         /**
          * GroupPatch
-         * @description Changes of a group; absent fields stay.
+         * @description Changes of a group; absent fields stay, ``max_unavailable`` null takes the limit off.
          */
         GroupPatch: {
             /**
@@ -1946,6 +2015,12 @@ export interface components {
              * @default null
              */
             description: string | null;
+            /**
+             * Max Unavailable
+             * @description hosts of the group that may reboot at once
+             * @default null
+             */
+            max_unavailable: number | null;
         };
         /**
          * GroupQuery
@@ -2291,6 +2366,11 @@ export interface components {
              * @description when a queued job may start; null while nobody knows
              */
             not_before: string | null;
+            /**
+             * Ring
+             * @description its ring in its deployment's rollout, 0 first; it never changes
+             */
+            ring: number;
             /** Attempts */
             attempts: components["schemas"]["AttemptOut"][];
             /** Packages */
@@ -2369,6 +2449,11 @@ export interface components {
              * @description when a queued job may start; null while nobody knows
              */
             not_before: string | null;
+            /**
+             * Ring
+             * @description its ring in its deployment's rollout, 0 first; it never changes
+             */
+            ring: number;
             /** Attempts */
             attempts: components["schemas"]["AttemptOut"][];
             /** Packages */
@@ -2411,6 +2496,12 @@ export interface components {
              * @default null
              */
             deployment_id: string | null;
+            /**
+             * Ring
+             * @description of its deployment's rollout, 0 first
+             * @default null
+             */
+            ring: number | null;
             /**
              * Search
              * @description part of the host's name or address, or of the message
@@ -2956,6 +3047,11 @@ export interface components {
              * @description when it may start; null while nobody knows
              */
             runs_at: string | null;
+            /**
+             * Ring
+             * @description which ring it is in, 0 first; 0 without a rollout
+             */
+            ring: number;
             /** Problem */
             problem: string | null;
         };
@@ -2976,6 +3072,22 @@ export interface components {
             cve_ids: string[];
             /** Requires Reboot */
             requires_reboot: boolean;
+        };
+        /**
+         * PreviewRing
+         * @description One ring of a deployment before it is made: totals over its hosts.
+         */
+        PreviewRing: {
+            /** Name */
+            name: string;
+            /** Host Count */
+            host_count: number;
+            /** Package Count */
+            package_count: number;
+            /** Reboot Count */
+            reboot_count: number;
+            /** Problem Count */
+            problem_count: number;
         };
         /**
          * Problem
@@ -3012,11 +3124,147 @@ export interface components {
             }[];
         };
         /**
+         * ResumeIn
+         * @description Go on with a stopped deployment; absent fields leave the rule as it is, null takes a limit off.
+         */
+        ResumeIn: {
+            /**
+             * Stop After Failures
+             * @default null
+             */
+            stop_after_failures: number | null;
+            /**
+             * Stop After Failed Percent
+             * @default null
+             */
+            stop_after_failed_percent: number | null;
+        };
+        /**
+         * RingIn
+         * @description One ring: exactly one of ``count``, ``percent``, ``host_ids`` and ``group_ids`` says which hosts it takes.
+         */
+        RingIn: {
+            /**
+             * Name
+             * @description default: canary for the first, then ring 2 and so on
+             * @default
+             */
+            name: string;
+            /**
+             * Count
+             * @description so many hosts of those that no ring names
+             * @default null
+             */
+            count: number | null;
+            /**
+             * Percent
+             * @description so many percent of the deployment's hosts, rounded up
+             * @default null
+             */
+            percent: number | null;
+            /** Host Ids */
+            host_ids?: string[];
+            /**
+             * Group Ids
+             * @description hosts of these groups
+             */
+            group_ids?: string[];
+        };
+        /**
+         * RingOut
+         * @description One ring of a deployment: its hosts in the caller's sight, and how far they are.
+         */
+        RingOut: {
+            /** Name */
+            name: string;
+            /** Hosts */
+            hosts: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "running" | "soaking" | "done";
+            totals: components["schemas"]["JobTotals"];
+            /**
+             * Soak Until
+             * @description when the next ring starts; null unless this one is soaking
+             */
+            soak_until: string | null;
+        };
+        /**
+         * RingSpecOut
+         * @description One ring as it was asked for.
+         */
+        RingSpecOut: {
+            /** Name */
+            name: string;
+            /** Count */
+            count: number | null;
+            /** Percent */
+            percent: number | null;
+            /** Host Ids */
+            host_ids: string[];
+            /** Group Ids */
+            group_ids: string[];
+        };
+        /**
          * Role
          * @description Admins may do everything; operators what their groups contain, and ungrouped hosts.
          * @enum {string}
          */
         Role: "admin" | "operator";
+        /**
+         * RolloutIn
+         * @description A deployment in rings, one after the other. Hosts that no ring takes form the last one.
+         *
+         *     A ring starts when all jobs before it have ended and the soak has passed. When more jobs than a limit have failed,
+         *     nothing starts any more. Failed and unknown outcomes count as failed, cancelled jobs count not at all, and of a
+         *     retried job only its retry counts.
+         */
+        RolloutIn: {
+            /** Rings */
+            rings?: components["schemas"]["RingIn"][];
+            /**
+             * Soak Minutes
+             * @description from the end of a ring's last job to the start of the next ring
+             * @default 0
+             */
+            soak_minutes: number;
+            /**
+             * Stop After Failures
+             * @description more failed jobs than this, in the whole deployment, stop it
+             * @default null
+             */
+            stop_after_failures: number | null;
+            /**
+             * Stop After Failed Percent
+             * @description more failed jobs than this percentage of one ring's jobs stop the deployment
+             * @default null
+             */
+            stop_after_failed_percent: number | null;
+            /**
+             * Max Unavailable
+             * @description hosts of each group, and of those in no group, that may reboot at once
+             * @default null
+             */
+            max_unavailable: number | null;
+        };
+        /**
+         * RolloutOut
+         * @description A rollout as it was asked for, with the limits that hold now.
+         */
+        RolloutOut: {
+            /** Rings */
+            rings: components["schemas"]["RingSpecOut"][];
+            /** Soak Minutes */
+            soak_minutes: number;
+            /** Stop After Failures */
+            stop_after_failures: number | null;
+            /** Stop After Failed Percent */
+            stop_after_failed_percent: number | null;
+            /** Max Unavailable */
+            max_unavailable: number | null;
+        };
         /**
          * RuleCreate
          * @description Who is told of what. A rule of one's own is about hosts in one's sight, at the moment of sending.
@@ -3041,7 +3289,7 @@ export interface components {
              */
             channel_id: string;
             /** Events */
-            events: ("job_failed" | "outcome_unknown" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring")[];
+            events: ("job_failed" | "outcome_unknown" | "deployment_stopped" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring")[];
             /**
              * Group Ids
              * @description empty: all hosts in sight
@@ -3089,7 +3337,7 @@ export interface components {
              */
             channel_kind: "smtp" | "webhook";
             /** Events */
-            events: ("job_failed" | "outcome_unknown" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring")[];
+            events: ("job_failed" | "outcome_unknown" | "deployment_stopped" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring")[];
             /** Group Ids */
             group_ids: string[];
             /** Recipients */
@@ -3131,7 +3379,7 @@ export interface components {
              * Events
              * @default null
              */
-            events: ("job_failed" | "outcome_unknown" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring")[] | null;
+            events: ("job_failed" | "outcome_unknown" | "deployment_stopped" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring")[] | null;
             /**
              * Group Ids
              * @default null
@@ -4526,6 +4774,72 @@ export interface operations {
             };
         };
     };
+    deployments_release_ring: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deployments_resume_deployment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResumeIn"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     deployments_retry_failed: {
         parameters: {
             query?: never;
@@ -5540,6 +5854,7 @@ export interface operations {
                 state?: ("queued" | "dispatching" | "running" | "rebooting" | "verifying" | "succeeded" | "failed" | "cancelled" | "outcome_unknown")[];
                 host_id?: string | null;
                 deployment_id?: string | null;
+                ring?: number | null;
                 search?: string | null;
             };
             header?: never;

@@ -91,6 +91,7 @@ export function job(id: string, changes: Partial<Job> = {}): Job {
     reboot: "never",
     when: "now",
     not_before: null,
+    ring: 0,
     attempts: [],
     packages: [],
     created_at: ago(0, 2),

@@ -14,10 +14,13 @@ from patch_manager.domain.principal import Permission, Principal
 from patch_manager.http.call import call
 from patch_manager.http.errors import Conflict, Failure, FieldError, Forbidden, Invalid, NotFound, Unprocessable
 from patch_manager.http.pages import PageQuery, refuse
+from patch_manager.http.rollout_rules import refused, rollout_of
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
 from patch_manager.http.schemas.jobs import DeploymentCreate, DeploymentOut, DeploymentPreview
+from patch_manager.http.schemas.rollouts import ResumeIn
 from patch_manager.http.services import services
+from patch_manager.supervisor.jobs.going_on import GoingOnRefusal
 
 routes = Routes("deployments")
 
@@ -92,6 +95,35 @@ async def retry_failed(principal: Principal, deployment_id: UUID) -> DeploymentO
     return _found(await services().deployments.retry_failed(principal, deployment_id, origin()))
 
 
+@routes.route(
+    "POST",
+    "/deployments/<uuid:deployment_id>/resume",
+    permission=Permission.FLEET_OPERATE,
+    body=ResumeIn,
+    answer=DeploymentOut,
+    status=202,
+)
+async def resume_deployment(principal: Principal, deployment_id: UUID, body: ResumeIn) -> DeploymentOut | Failure:
+    """Go on with a stopped deployment; what failed until now counts no more towards the rule.
+
+    The rule may be given new limits, or null for none. 409 unless it is stopped; 403 for who sees a part of its hosts.
+    """
+    rule = body.model_dump(exclude_unset=True)
+    return _decided(await services().deployments.resume(principal, deployment_id, rule, origin()))
+
+
+@routes.route(
+    "POST",
+    "/deployments/<uuid:deployment_id>/release",
+    permission=Permission.FLEET_OPERATE,
+    answer=DeploymentOut,
+    status=202,
+)
+async def release_ring(principal: Principal, deployment_id: UUID) -> DeploymentOut | Failure:
+    """Skip the present soak: the next ring starts at once. 409 when none is soaking; 403 for who sees a part of it."""
+    return _decided(await services().deployments.release(principal, deployment_id, origin()))
+
+
 def origin() -> words.Origin:
     """Where the request in hand comes from, for the audit log."""
     sender = call()
@@ -112,11 +144,28 @@ def _request(body: DeploymentCreate) -> DeploymentRequest:
         when=When(body.when),
         reboot=RebootPolicy(body.reboot),
         override_freeze=body.override_freeze,
+        rollout=rollout_of(body.rollout),
     )
 
 
 def _found(view: DeploymentView | words.NotFound) -> DeploymentOut | Failure:
     return deployment_out(view) if isinstance(view, DeploymentView) else NotFound()
+
+
+def _decided(result: DeploymentView | GoingOnRefusal) -> DeploymentOut | Failure:
+    match result:
+        case DeploymentView():
+            return deployment_out(result)
+        case words.NotFound():
+            return NotFound()
+        case words.NotPossible(reason):
+            return Conflict(reason)
+        case words.NotWholly():
+            return Forbidden("not available for a deployment of which you see a part: ask an administrator")
+        case words.InvalidRollout(problems):
+            return refused(problems, below="")
+        case _:
+            assert_never(result)
 
 
 def _refusal(refusal: words.CreateRefusal) -> Failure:
@@ -130,6 +179,8 @@ def _refusal(refusal: words.CreateRefusal) -> Failure:
         case words.InvalidPackages(names):
             detail = f"no agent accepts: {', '.join(name[:80] for name in names[:5])}" if names else "the list is empty"
             return Unprocessable("the packages cannot be used", errors=(FieldError("/packages", detail),))
+        case words.InvalidRollout(problems):
+            return refused(problems)
         case words.IdempotencyConflict():
             return Conflict(f"this {IDEMPOTENCY_HEADER} was used with another request")
         case _:

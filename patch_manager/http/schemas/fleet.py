@@ -163,6 +163,7 @@ class GroupOut(Answer):
     id: UUID
     name: str
     description: str
+    max_unavailable: int | None = Field(description="hosts of the group that may reboot at once; null: no limit")
     host_count: int
     user_count: int
     created_at: datetime
@@ -176,7 +177,10 @@ class GroupCreate(Request):
 
 
 class GroupPatch(Request):
-    """Changes of a group; absent fields stay."""
+    """Changes of a group; absent fields stay, ``max_unavailable`` null takes the limit off."""
 
     name: Line | None = Field(default=None, min_length=1, max_length=100)
     description: str | None = Field(default=None, max_length=1000)
+    max_unavailable: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="hosts of the group that may reboot at once"
+    )

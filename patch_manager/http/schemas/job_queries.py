@@ -18,6 +18,7 @@ class JobQuery(PageQuery):
     state: Annotated[list[JobStateWord], Words] = Field(default_factory=list)
     host_id: UUID | None = None
     deployment_id: UUID | None = None
+    ring: int | None = Field(default=None, ge=0, le=1000, description="of its deployment's rollout, 0 first")
     search: str | None = Field(
         default=None, max_length=200, description="part of the host's name or address, or of the message"
     )

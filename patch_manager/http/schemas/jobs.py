@@ -9,11 +9,12 @@ from uuid import UUID
 from pydantic import Field
 
 from patch_manager.http.schemas.base import Answer, Request
+from patch_manager.http.schemas.rollouts import PreviewRing, RingStateWord, RolloutIn, RolloutOut
 
 JobStateWord = Literal[
     "queued", "dispatching", "running", "rebooting", "verifying", "succeeded", "failed", "cancelled", "outcome_unknown"
 ]
-DeploymentStateWord = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+DeploymentStateWord = Literal["queued", "running", "stopped", "succeeded", "failed", "cancelled"]
 
 
 class DeploymentCreate(Request):
@@ -26,6 +27,7 @@ class DeploymentCreate(Request):
     when: Literal["now", "window"] = "now"
     reboot: Literal["never", "if_required"] = "never"
     override_freeze: bool = Field(default=False, description="start inside freezes too: an administrator's word")
+    rollout: RolloutIn | None = Field(default=None, description="in rings; null: all hosts at once")
 
 
 class PreviewPackage(Answer):
@@ -49,6 +51,7 @@ class PreviewHost(Answer):
     will_reboot: bool
     runs: str = Field(description="when it will run, in words")
     runs_at: datetime | None = Field(description="when it may start; null while nobody knows")
+    ring: int = Field(description="which ring it is in, 0 first; 0 without a rollout")
     problem: str | None
 
 
@@ -60,6 +63,7 @@ class DeploymentPreview(Answer):
     cve_count: int
     reboot_count: int
     problem_count: int
+    rings: list[PreviewRing] = Field(description="in their order; empty without a rollout")
     hosts: list[PreviewHost]
 
 
@@ -78,6 +82,16 @@ class JobTotals(Answer):
     outcome_unknown: int
 
 
+class RingOut(Answer):
+    """One ring of a deployment: its hosts in the caller's sight, and how far they are."""
+
+    name: str
+    hosts: int
+    state: RingStateWord
+    totals: JobTotals
+    soak_until: datetime | None = Field(description="when the next ring starts; null unless this one is soaking")
+
+
 class DeploymentOut(Answer):
     """A deployment and how far it is."""
 
@@ -92,6 +106,10 @@ class DeploymentOut(Answer):
     created_by: str
     finished_at: datetime | None
     override_freeze: bool
+    rollout: RolloutOut | None = Field(description="as asked for; null: all hosts at once")
+    rings: list[RingOut] = Field(description="in their order; empty without a rollout")
+    stopped_at: datetime | None = Field(description="when too many jobs had failed; null unless it is stopped")
+    stop_reason: str | None
 
 
 class AttemptOut(Answer):
@@ -142,6 +160,7 @@ class JobOut(Answer):
     reboot: Literal["never", "if_required"]
     when: Literal["now", "window"]
     not_before: datetime | None = Field(description="when a queued job may start; null while nobody knows")
+    ring: int = Field(description="its ring in its deployment's rollout, 0 first; it never changes")
     attempts: list[AttemptOut]
     packages: list[PackageOut]
     created_at: datetime

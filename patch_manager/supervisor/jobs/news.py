@@ -114,5 +114,12 @@ def job_item(view: JobView) -> dict[str, Any]:
 def deployment_item(view: DeploymentView) -> dict[str, Any]:
     """A deployment in the shape of ``http.schemas.jobs.DeploymentOut``."""
     item = {field.name: getattr(view, field.name) for field in fields(view)}
-    totals = {field.name: getattr(view.totals, field.name) for field in fields(JobTotals)}
-    return {**item, "totals": {"total": view.totals.total, **totals}}
+    rings = [
+        {**{field.name: getattr(ring, field.name) for field in fields(ring)}, "totals": _totals(ring.totals)}
+        for ring in view.rings
+    ]
+    return {**item, "totals": _totals(view.totals), "rings": rings}
+
+
+def _totals(totals: JobTotals) -> dict[str, int]:
+    return {"total": totals.total, **{field.name: getattr(totals, field.name) for field in fields(JobTotals)}}

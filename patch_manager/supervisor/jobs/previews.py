@@ -6,9 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from patch_manager.domain.deployments import DeploymentPreview, DeploymentRequest, PreviewHost, PreviewPackage
+from patch_manager.domain.deployments import (
+    DeploymentPreview,
+    DeploymentRequest,
+    PreviewHost,
+    PreviewPackage,
+    PreviewRing,
+)
 from patch_manager.domain.jobs import RebootPolicy
 from patch_manager.domain.openings import Plan
+from patch_manager.domain.ring_rules import ring_words
+from patch_manager.domain.rollouts import Assignment
 from patch_manager.supervisor.jobs.planning import Planner
 
 
@@ -17,9 +25,10 @@ def preview_of(
     hosts: Sequence[Mapping[str, Any]],
     patches: Mapping[UUID, Sequence[Mapping[str, Any]]],
     planner: Planner,
+    rings: Assignment,
 ) -> DeploymentPreview:
     """Put together what storage read; see ``storage.deployments.preview_rows`` for the rows."""
-    rows = tuple(_host(request, host, patches.get(host["id"], ()), planner) for host in hosts)
+    rows = tuple(_host(request, host, patches.get(host["id"], ()), planner, rings) for host in hosts)
     return DeploymentPreview(
         host_count=len(rows),
         package_count=sum(len(row.packages) for row in rows),
@@ -27,12 +36,28 @@ def preview_of(
         reboot_count=sum(row.will_reboot for row in rows),
         problem_count=sum(row.problem is not None for row in rows),
         hosts=rows,
+        rings=tuple(_ring(name, [row for row in rows if row.ring == ring]) for ring, name in enumerate(rings.names)),
+    )
+
+
+def _ring(name: str, rows: Sequence[PreviewHost]) -> PreviewRing:
+    return PreviewRing(
+        name=name,
+        host_count=len(rows),
+        package_count=sum(len(row.packages) for row in rows),
+        reboot_count=sum(row.will_reboot for row in rows),
+        problem_count=sum(row.problem is not None for row in rows),
     )
 
 
 def _host(
-    request: DeploymentRequest, host: Mapping[str, Any], patches: Sequence[Mapping[str, Any]], planner: Planner
+    request: DeploymentRequest,
+    host: Mapping[str, Any],
+    patches: Sequence[Mapping[str, Any]],
+    planner: Planner,
+    rings: Assignment,
 ) -> PreviewHost:
+    ring = rings.ring_of.get(host["id"], 0)
     plan = planner.of(host["id"], request.when, request.override_freeze)
     packages = tuple(
         PreviewPackage(
@@ -52,10 +77,19 @@ def _host(
         address=host["address"],
         packages=packages,
         will_reboot=request.reboot is RebootPolicy.IF_REQUIRED and bool(packages) and asks,
-        runs=_runs(plan, host),
-        runs_at=plan.not_before,
+        runs=_behind(request, rings, ring) + _runs(plan, host),
+        runs_at=None if ring else plan.not_before,
         problem=_problem(plan, host),
+        ring=ring,
     )
+
+
+def _behind(request: DeploymentRequest, rings: Assignment, ring: int) -> str:
+    if not ring:
+        return ""
+    soak = 0 if request.rollout is None else request.rollout.soak_minutes
+    soaked = f" and soaked for {soak} min" if soak else ""
+    return f"after {ring_words(ring - 1, rings.names[ring - 1])} has ended{soaked}: "
 
 
 def _runs(plan: Plan, host: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from patch_manager.supervisor.jobs.committer import Committer, LeaderNow
 from patch_manager.supervisor.jobs.deployments import Deployments, Outside
 from patch_manager.supervisor.jobs.live import LiveJobs
 from patch_manager.supervisor.jobs.news import Hub, JobNews
+from patch_manager.supervisor.jobs.ring_keeper import RingKeeper, StopGate, Stops
 from patch_manager.supervisor.jobs.scheduler import InHand, JobScheduler, TrackedRunner
 
 
@@ -61,12 +62,24 @@ class JobRoom:
         self._news = JobNews(database, live)
         self._committer = Committer(database, audit, leader, self._news.changed)
         self.calendar = Calendar(database, wall, self._planned)
+        self.stops = Stops()
+        rings = RingKeeper(database, audit, self.stops, self._news.changed, wall)
         self._scheduler = JobScheduler(
-            database, audit, leader, in_hand, self._news.changed, self.calendar, clock, followed_jobs
+            database,
+            audit,
+            leader,
+            in_hand,
+            self._news.changed,
+            self.calendar,
+            clock,
+            followed_jobs,
+            upkeep=(rings.keep,),
         )
         self.jobs_changed = self._scheduler.jobs_changed
         self.runner = TrackedRunner(
-            Runner(self._committer, clock, CalendarGate(self.calendar), dispatch, live), in_hand, self.jobs_changed
+            Runner(self._committer, clock, StopGate(self.stops, CalendarGate(self.calendar)), dispatch, live),
+            in_hand,
+            self.jobs_changed,
         )
         self.deployments = Deployments(database, audit, live, Outside(self.jobs_changed, self._news.changed), wall)
 

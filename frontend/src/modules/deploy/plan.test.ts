@@ -23,6 +23,7 @@ function host(id: string, changes: Partial<PreviewHost> = {}): PreviewHost {
     will_reboot: false,
     runs: "at once",
     runs_at: null,
+    ring: 0,
     problem: null,
     ...changes,
   };
@@ -35,6 +36,7 @@ function preview(...hosts: PreviewHost[]): DeploymentPreview {
     cve_count: 0,
     reboot_count: 0,
     problem_count: 0,
+    rings: [],
     hosts,
   };
 }

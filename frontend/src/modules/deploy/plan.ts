@@ -111,6 +111,7 @@ export function bodyOf(
     when: "now",
     reboot,
     override_freeze: false,
+    rollout: null,
   };
 }
 

@@ -33,6 +33,7 @@ export function progressWords(totals: JobTotals): string {
 export const DEPLOYMENT_TONES: Record<Deployment["state"], Tone> = {
   queued: "unknown",
   running: "working",
+  stopped: "danger",
   succeeded: "healthy",
   failed: "danger",
   cancelled: "unknown",
