@@ -31,6 +31,12 @@ export type Attempt = Schemas["AttemptOut"];
 export type Package = Schemas["PackageRow"];
 export type Certificate = Schemas["CertificateOut"];
 export type AuditEvent = Schemas["AuditEventOut"];
+export type Channel = Schemas["ChannelOut"];
+export type ChannelTest = Schemas["ChannelTest"];
+export type Rule = Schemas["RuleOut"];
+export type RuleEvent = Rule["events"][number];
+export type Delivery = Schemas["DeliveryOut"];
+export type DeliveryState = Delivery["state"];
 export type Problem = Schemas["Problem"];
 
 /** One page of a list. */

@@ -12,6 +12,7 @@ const load = {
   jobs: () => import("@/pages/Jobs"),
   deployment: () => import("@/pages/Deployment"),
   groups: () => import("@/pages/Groups"),
+  settings: () => import("@/pages/Settings"),
 };
 
 const Dashboard = lazy(load.dashboard);
@@ -21,6 +22,7 @@ const Deploy = lazy(load.deploy);
 const Jobs = lazy(load.jobs);
 const Deployment = lazy(load.deployment);
 const Groups = lazy(load.groups);
+const Settings = lazy(load.settings);
 
 /** Start fetching the page of an address, while the session is still being renewed. */
 export function fetchPage(path: string): void {
@@ -52,6 +54,7 @@ export const router = createBrowserRouter([
           { path: "jobs/:id", element: <Deployment /> },
           { path: "groups", element: <Groups /> },
           { path: "groups/:id", element: <Groups /> },
+          { path: "settings", element: <Settings /> },
           { path: "*", element: <NotFound /> },
         ],
       },

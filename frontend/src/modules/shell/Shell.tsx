@@ -33,7 +33,7 @@ export function Shell({ onIdle }: { onIdle: () => void }) {
     g: () => window.addEventListener("keydown", go, { once: true, capture: true }),
   });
   const go = (event: KeyboardEvent) => {
-    const to = { d: "/", h: "/hosts", p: "/deploy", j: "/jobs", g: "/groups" }[event.key];
+    const to = { d: "/", h: "/hosts", p: "/deploy", j: "/jobs", g: "/groups", s: "/settings" }[event.key];
     if (to !== undefined) {
       event.stopPropagation();
       void navigate(to);
@@ -111,6 +111,7 @@ function Rail() {
       <RailItem to="/deploy" icon="deploy" text="Deploy" />
       <RailItem to="/jobs" icon="jobs" text="Jobs" count={failures} counts="failed since you last looked" />
       <RailItem to="/groups" icon="groups" text="Groups" />
+      <RailItem to="/settings" icon="settings" text="Settings" />
     </nav>
   );
 }
