@@ -154,7 +154,7 @@ def _openings(facts: Sequence[Fact], count: int) -> list[str]:
     """Hosts by opening, in order of time, each on the clock of its window."""
     by_opening: dict[tuple[str, ...], list[str]] = {}
     for fact in facts:
-        key = tuple(str(fact.data.get(name, "")) for name in ("opens_at", "closes_at", "timezone", "frozen"))
+        key = tuple(str(fact.data.get(name) or "") for name in ("opens_at", "closes_at", "timezone", "frozen"))
         by_opening.setdefault(key, []).append(fact.host_name or "a host")
     lines, told = [], 0
     for (opens_at, closes_at, timezone, frozen), hosts in sorted(by_opening.items())[:_LINES]:

@@ -201,7 +201,7 @@ async def test_windows_are_told_a_day_ahead_in_one_message_and_again_when_moved(
     await house.window(hosts[0], timedelta(hours=30))
     (message,) = await house.settle()
     assert message.json["count"] == 40  # those that follow within the hour are told with the first
-    assert "Europe/Berlin" in str(message.json["text"])
+    assert "Europe/Berlin: host-000\n" in message.json["text"]
     assert await house.pump(minutes=30) == []
     moved = house.clock() + timedelta(hours=3)
     await house.execute("UPDATE maintenance_windows SET starts_at = $2 WHERE id = $1", windows[7], moved)

@@ -12,6 +12,8 @@ import { Mark } from "@/components/Mark";
 import { Failure } from "@/components/Notice";
 import { Panel } from "@/components/Panel";
 import { useToasts } from "@/components/toasts";
+import { useNow } from "@/lib/clock";
+import { exact, untilWords } from "@/lib/time";
 import { useParam } from "@/lib/url";
 import { plural, sentence } from "@/lib/words";
 import classes from "@/modules/notifications/notifications.module.css";
@@ -81,48 +83,73 @@ export function Deliveries() {
   );
 }
 
+/** When it is tried again, moving by the second. */
+function NextTry({ at }: { at: string }) {
+  const now = useNow(true);
+  return (
+    <time dateTime={at} title={exact(at)}>
+      , {untilWords(at, now)}
+    </time>
+  );
+}
+
 function columnsWith(retry: (delivery: Delivery) => void): readonly Column<Delivery>[] {
   return [
     {
       id: "state",
       title: "State",
-      width: 100,
+      width: 112,
       cell: ({ state }) => <Mark tone={STATES[state].tone}>{STATES[state].text}</Mark>,
     },
     {
       id: "what",
       title: "What",
-      width: 190,
+      width: 170,
       grow: 2,
-      cell: (row) => <span title={row.summary}>{sentence(row.summary)}</span>,
+      cell: (row) => <span title={sentence(row.summary)}>{sentence(row.summary)}</span>,
     },
     {
       id: "rule",
       title: "Rule",
-      width: 120,
+      width: 104,
       grow: 1,
       cell: (row) => <span title={row.rule_name}>{row.rule_name}</span>,
     },
-    { id: "channel", title: "Channel", width: 100, grow: 1, cell: (row) => row.channel_name },
-    { id: "when", title: "When", width: 110, cell: (row) => <Ago at={row.created_at} /> },
-    { id: "tries", title: "Tries", width: 56, align: "right", cell: (row) => row.attempts },
     {
-      id: "next",
-      title: "Next try",
-      width: 100,
-      cell: (row) => (row.state === "pending" ? <Ago at={row.next_try_at} none="" /> : ""),
+      id: "channel",
+      title: "Channel",
+      width: 104,
+      grow: 1,
+      cell: (row) => <span title={row.channel_name}>{row.channel_name}</span>,
+    },
+    { id: "when", title: "When", width: 90, cell: (row) => <Ago at={row.created_at} /> },
+    {
+      id: "tries",
+      title: "Tries",
+      width: 104,
+      cell: (row) => (
+        <>
+          {row.attempts}
+          {row.state === "pending" && row.next_try_at !== null && <NextTry at={row.next_try_at} />}
+        </>
+      ),
     },
     {
       id: "error",
       title: "Why not",
-      width: 200,
-      grow: 4,
-      cell: (row) => <span title={row.last_error}>{sentence(row.last_error)}</span>,
+      width: 180,
+      grow: 6,
+      cell: (row) =>
+        row.state === "pending" && row.attempts === 0 ? (
+          <span className="muted">waits its turn: the channel failed a moment ago, or is busy</span>
+        ) : (
+          <span title={sentence(row.last_error)}>{sentence(row.last_error)}</span>
+        ),
     },
     {
       id: "retry",
       title: "",
-      width: 86,
+      width: 100,
       cell: (row) =>
         row.state !== "delivered" &&
         row.rule_id !== null && (

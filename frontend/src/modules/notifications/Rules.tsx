@@ -1,6 +1,6 @@
 /** Who is told of what: one's own rules, and for administrators the shared ones and everybody's. */
 
-import { ActionIcon, Button, Skeleton, Switch } from "@mantine/core";
+import { ActionIcon, Button, Checkbox, Skeleton } from "@mantine/core";
 import { useState } from "react";
 import { useApi } from "@/api/context";
 import { messageOf } from "@/api/problem";
@@ -15,7 +15,7 @@ import { listed, plural } from "@/lib/words";
 import classes from "@/modules/notifications/notifications.module.css";
 import { RuleForm } from "@/modules/notifications/RuleForm";
 import { useChannels, useReread, useRules } from "@/modules/notifications/reads";
-import { eventText } from "@/modules/notifications/words";
+import { eventsText } from "@/modules/notifications/words";
 
 export function Rules() {
   const admin = useIsAdmin();
@@ -112,14 +112,15 @@ function Item({ rule, onEdit }: { rule: Rule; onEdit: () => void }) {
           </span>
         </span>
         <span className={classes.detail}>
-          {listed(rule.events.map(eventText))}, {names.length === 0 ? all : `in ${listed(names)}`}, through{" "}
+          {eventsText(rule.events)}, {names.length === 0 ? all : `in ${listed(names)}`}, through{" "}
           {rule.channel_name}
           {to}
         </span>
       </div>
       <div className={classes.actions}>
-        <Switch
+        <Checkbox
           size="xs"
+          label="On"
           aria-label={`${rule.name} is on`}
           checked={rule.enabled}
           onChange={() => void toggle()}

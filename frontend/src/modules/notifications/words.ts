@@ -1,6 +1,7 @@
 /** Events, channels and states of deliveries in people's words. */
 import type { Channel, DeliveryState, RuleEvent } from "@/api/types";
 import type { Tone } from "@/components/Mark";
+import { listed, sentence } from "@/lib/words";
 
 export const EVENTS: readonly { value: RuleEvent; text: string; help: string }[] = [
   { value: "job_failed", text: "Jobs that failed", help: "after their one retry; one message for many" },
@@ -38,8 +39,10 @@ export function whereOf(channel: Channel): string {
   return channel.webhook?.origin ?? "";
 }
 
-export function eventText(event: RuleEvent): string {
-  return EVENTS.find(({ value }) => value === event)?.text ?? event;
+/** `Jobs that failed and unreachable hosts`. */
+export function eventsText(events: readonly RuleEvent[]): string {
+  const texts = EVENTS.filter(({ value }) => events.includes(value)).map(({ text }) => text.toLowerCase());
+  return sentence(listed(texts));
 }
 
 export const STATES: Record<DeliveryState, { text: string; tone: Tone }> = {
