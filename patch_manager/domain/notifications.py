@@ -22,6 +22,7 @@ class EventKind(StrEnum):
 
     JOB_FAILED = "job_failed"
     OUTCOME_UNKNOWN = "outcome_unknown"
+    DEPLOYMENT_STOPPED = "deployment_stopped"
     DEPLOYMENT_FINISHED = "deployment_finished"
     HOST_UNREACHABLE = "host_unreachable"
     HOST_RECOVERED = "host_recovered"
@@ -213,7 +214,7 @@ class Fact:
 class Story:
     """What one delivery tells its audience: the facts in their sight, and of how many more there is no room.
 
-    ``totals`` are jobs by state in the same sight, of a deployment that has come to its end.
+    ``totals`` are jobs by state in the same sight, of a deployment.
     """
 
     kind: EventKind

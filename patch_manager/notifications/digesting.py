@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import uuid4
 
 from patch_manager.domain.notification_rules import Topic, digest_due
+from patch_manager.domain.notifications import EventKind
 from patch_manager.notifications.wording import summary
 from patch_manager.storage import notification_deliveries, notification_events, notification_rules
 from patch_manager.storage.connecting import Connection
@@ -17,7 +18,8 @@ async def make_digests(database: Database, epoch: int, now: datetime) -> int:
     """Tell what is due; how many deliveries were queued. Each topic is one transaction: its events, all deliveries."""
     topics = await database.transaction(_topics, epoch)
     queued = 0
-    for topic in topics:
+    # What went wrong comes first; kinds are declared in that order.
+    for topic in sorted(topics, key=lambda topic: list(EventKind).index(topic.kind)):
         if digest_due(topic, now):
             queued += await database.transaction(_digest, topic, epoch, now)
     return queued

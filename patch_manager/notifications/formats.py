@@ -19,7 +19,7 @@ import orjson
 from patch_manager.domain.notifications import WebhookFormat, WebhookSettings
 from patch_manager.notifications.wording import Message, one_line
 
-_URGENT: Final = frozenset({"job_failed", "outcome_unknown", "host_unreachable"})
+_URGENT: Final = frozenset({"job_failed", "outcome_unknown", "deployment_stopped", "host_unreachable"})
 _SLACK_TEXT: Final = 3_500  # of 4,000 that are shown
 _NTFY_TEXT: Final = 3_500  # of 4,096 bytes; longer ones become an attachment
 _ITEMS: Final = 500

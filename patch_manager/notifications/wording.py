@@ -53,6 +53,8 @@ def summary(kind: EventKind, count: int) -> str:
             return f"{count:,} {_plural(count, 'job')} failed"
         case EventKind.OUTCOME_UNKNOWN:
             return f"{count:,} {_plural(count, 'job')} with an unknown outcome"
+        case EventKind.DEPLOYMENT_STOPPED:
+            return "deployment stopped: too many jobs failed"
         case EventKind.DEPLOYMENT_FINISHED:
             return "deployment finished"
         case EventKind.HOST_UNREACHABLE:
@@ -101,9 +103,11 @@ def _words(story: Story) -> tuple[str, list[str]]:
             title = f"Outcome unknown on {names[0]}" if count == 1 else f"{count:,} jobs with an unknown outcome"
             advice = "Nothing is sent again on a guess: look at the hosts, then resolve the jobs."
             return one_line(title), [*_causes(facts, count), advice]
+        case EventKind.DEPLOYMENT_STOPPED:
+            title = f"Deployment stopped, too many jobs failed: {_ended(story)}"
+            return title, [_in_all(story), "What has not begun is held: go on with it, or cancel it."]
         case EventKind.DEPLOYMENT_FINISHED:
-            ended = ", ".join(f"{story.totals[state]:,} {word}" for state, word in _ENDS if story.totals.get(state))
-            return f"Deployment finished: {ended or 'no jobs'}", [f"{sum(story.totals.values()):,} jobs in all."]
+            return f"Deployment finished: {_ended(story)}", [_in_all(story)]
         case EventKind.HOST_UNREACHABLE:
             title = f"{names[0]} is unreachable" if count == 1 else f"{count:,} hosts are unreachable"
             return one_line(title), _causes(facts, count)
@@ -117,6 +121,15 @@ def _words(story: Story) -> tuple[str, list[str]]:
             return _first_upper(summary(kind, count)), _certificates(facts, count)
         case _:
             assert_never(kind)
+
+
+def _ended(story: Story) -> str:
+    return ", ".join(f"{story.totals[state]:,} {word}" for state, word in _ENDS if story.totals.get(state)) or "no jobs"
+
+
+def _in_all(story: Story) -> str:
+    count = sum(story.totals.values())
+    return f"{count:,} {_plural(count, 'job')} in all."
 
 
 _ENDS: Final = (
@@ -141,7 +154,7 @@ def _openings(facts: Sequence[Fact], count: int) -> list[str]:
     """Hosts by opening, in order of time, each on the clock of its window."""
     by_opening: dict[tuple[str, ...], list[str]] = {}
     for fact in facts:
-        key = tuple(str(fact.data.get(name, "")) for name in ("opens_at", "closes_at", "timezone", "frozen"))
+        key = tuple(str(fact.data.get(name) or "") for name in ("opens_at", "closes_at", "timezone", "frozen"))
         by_opening.setdefault(key, []).append(fact.host_name or "a host")
     lines, told = [], 0
     for (opens_at, closes_at, timezone, frozen), hosts in sorted(by_opening.items())[:_LINES]:
@@ -183,8 +196,7 @@ def _path(story: Story) -> str:
         return f"/jobs/{story.deployment_id}"
     if story.count == 1 and story.facts and story.facts[0].host_id is not None:
         return f"/hosts/{story.facts[0].host_id}"
-    jobs = {EventKind.JOB_FAILED, EventKind.OUTCOME_UNKNOWN, EventKind.DEPLOYMENT_FINISHED}
-    return "/jobs" if story.kind in jobs else "/hosts"
+    return "/jobs" if story.kind in (EventKind.JOB_FAILED, EventKind.OUTCOME_UNKNOWN) else "/hosts"
 
 
 def _item(fact: Fact) -> dict[str, Any]:

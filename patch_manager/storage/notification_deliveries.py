@@ -36,7 +36,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', $11, $11, $12)
 """
 _DUE: Final = """
 SELECT id, channel_id FROM notification_deliveries
-WHERE state = 'pending' AND next_try_at <= $1 ORDER BY next_try_at, id LIMIT $2
+WHERE state = 'pending' AND next_try_at <= $1 ORDER BY next_try_at, number LIMIT $2
 """
 _CLAIM: Final = f"""
 UPDATE notification_deliveries d SET attempts = attempts + 1, last_attempt_at = $2, next_try_at = $3

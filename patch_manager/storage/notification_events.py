@@ -84,7 +84,7 @@ _HOST_VISIBLE: Final = f"""
 _VISIBLE: Final = f"""
 (($1::uuid[] IS NULL AND cardinality($2::uuid[]) = 0)
  OR EXISTS (SELECT 1 FROM hosts h WHERE h.id = e.host_id AND {_HOST_VISIBLE})
- OR (e.kind = 'deployment_finished' AND EXISTS (
+ OR (e.kind IN ('deployment_stopped', 'deployment_finished') AND EXISTS (
         SELECT 1 FROM jobs j JOIN hosts h ON h.id = j.host_id
         WHERE j.deployment_id = e.deployment_id AND {_HOST_VISIBLE})))
 """  # noqa: S608 - constants only

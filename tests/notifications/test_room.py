@@ -33,7 +33,7 @@ async def test_500_failed_jobs_of_a_deployment_are_one_message(house: House) -> 
     for first in range(0, 500, 100):
         await house.end_jobs(jobs[first : first + 100], "failed")
         assert await house.pump(seconds=5) == []
-    message, finished = sorted(await house.settle(), key=lambda got: got.json["count"], reverse=True)
+    message, finished = await house.settle()  # what went wrong comes first
     assert (message.json["event"], message.json["count"]) == ("job_failed", 500)
     assert message.json["title"] == "500 jobs failed"
     assert message.json["url"] == f"{ORIGIN}/jobs/{deployment}"
@@ -54,6 +54,20 @@ async def test_early_failures_are_told_and_the_rest_at_the_end(house: House) -> 
     assert await house.settle() == []  # told a moment ago, and more may come
     await house.end_jobs(jobs[3:], "succeeded")
     assert [got.json["count"] for got in await house.settle()] == [2]
+
+
+async def test_a_stopped_deployment_is_told_with_the_numbers_in_sight(house: House) -> None:
+    a = await house.group("a")
+    await house.rule(EventKind.DEPLOYMENT_STOPPED, owner=await house.operator(a))
+    mine, theirs = await house.add_hosts(2, a, prefix="mine"), await house.add_hosts(3, await house.group("b"))
+    deployment, jobs = await house.deployment([*mine, *theirs])
+    await house.end_jobs([jobs[0], *jobs[3:]], "failed")
+    await house.execute(
+        "UPDATE deployments SET stopped_at = $2, stop_reason = '3 of 5 failed' WHERE id = $1", deployment, house.clock()
+    )
+    (message,) = await house.settle()
+    assert message.json["title"] == "Deployment stopped, too many jobs failed: 1 failed"
+    assert b"3 of 5" not in message.body
 
 
 async def test_an_unknown_outcome_is_told_and_what_an_operator_makes_of_it_is_not(house: House) -> None:
@@ -187,7 +201,7 @@ async def test_windows_are_told_a_day_ahead_in_one_message_and_again_when_moved(
     await house.window(hosts[0], timedelta(hours=30))
     (message,) = await house.settle()
     assert message.json["count"] == 40  # those that follow within the hour are told with the first
-    assert "Europe/Berlin" in str(message.json["text"])
+    assert "Europe/Berlin: host-000\n" in message.json["text"]
     assert await house.pump(minutes=30) == []
     moved = house.clock() + timedelta(hours=3)
     await house.execute("UPDATE maintenance_windows SET starts_at = $2 WHERE id = $1", windows[7], moved)

@@ -40,6 +40,12 @@ export type UpcomingWindows = Schemas["UpcomingWindows"];
 export type UncoveredHost = Schemas["UncoveredHost"];
 export type Freeze = Schemas["FreezeOut"];
 export type FreezeCreate = Schemas["FreezeCreate"];
+export type Channel = Schemas["ChannelOut"];
+export type ChannelTest = Schemas["ChannelTest"];
+export type Rule = Schemas["RuleOut"];
+export type RuleEvent = Rule["events"][number];
+export type Delivery = Schemas["DeliveryOut"];
+export type DeliveryState = Delivery["state"];
 export type Problem = Schemas["Problem"];
 
 /** One page of a list. */

@@ -16,6 +16,7 @@ from patch_manager.http.schemas.base import Answer, Line, Request
 EventWord = Literal[
     "job_failed",
     "outcome_unknown",
+    "deployment_stopped",
     "deployment_finished",
     "host_unreachable",
     "host_recovered",

@@ -67,6 +67,7 @@ CREATE TABLE notification_alarms (
 -- One message to one rule's audience. Its id is the message's id in every attempt.
 CREATE TABLE notification_deliveries (
     id uuid PRIMARY KEY,
+    number bigint NOT NULL GENERATED ALWAYS AS IDENTITY, -- what was queued first is sent first
     digest_id uuid NOT NULL,
     kind text NOT NULL,
     summary text NOT NULL,                -- names no host: the log is read by who may have lost sight of it
@@ -110,3 +111,14 @@ END $$;
 
 CREATE TRIGGER notifications AFTER INSERT ON job_transitions
     REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION job_steps_noted();
+
+CREATE FUNCTION stopped_deployment_noted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO notification_events (kind, topic, at, deployment_id)
+    VALUES ('deployment_stopped', NEW.id::text, NEW.stopped_at, NEW.id);
+    RETURN NULL;
+END $$;
+
+-- Its reason counts all hosts and is not for who sees a part: what is told is counted when it is sent.
+CREATE TRIGGER notifications AFTER UPDATE OF stopped_at ON deployments
+    FOR EACH ROW WHEN (OLD.stopped_at IS NULL AND NEW.stopped_at IS NOT NULL) EXECUTE FUNCTION stopped_deployment_noted();
