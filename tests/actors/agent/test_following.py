@@ -56,7 +56,9 @@ async def test_polls_at_once_and_then_ever_slower(autojump_clock: trio.testing.M
     assert clocked.polls[0] == 0
     assert gaps == sorted(gaps)
     assert (gaps[0], gaps[-1]) == (3.2, 12.0)
-    assert all(gap <= max(3.2, at / 10) + 0.1 for gap, at in zip(gaps, clocked.polls[1:], strict=True)), "late by a tenth"
+    assert all(gap <= max(3.2, at / 10) + 0.1 for gap, at in zip(gaps, clocked.polls[1:], strict=True)), (
+        "late by a tenth"
+    )
     assert seen == [RUNNING] * 40 + [DONE]
 
 
