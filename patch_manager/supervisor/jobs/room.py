@@ -46,6 +46,7 @@ class JobRoom:
         audit: AuditLog,
         leader: LeaderNow,
         *,
+        beginning: trio.CapacityLimiter,
         dispatch: trio.CapacityLimiter,
         followed_jobs: trio.CapacityLimiter,
         clock: Clock | None = None,
@@ -66,7 +67,9 @@ class JobRoom:
         )
         self.jobs_changed = self._scheduler.jobs_changed
         self.runner = TrackedRunner(
-            Runner(self._committer, clock, CalendarGate(self.calendar), dispatch, live), in_hand, self.jobs_changed
+            Runner(self._committer, clock, CalendarGate(self.calendar), beginning, dispatch, live),
+            in_hand,
+            self.jobs_changed,
         )
         self.deployments = Deployments(database, audit, live, Outside(self.jobs_changed, self._news.changed), wall)
 
