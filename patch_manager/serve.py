@@ -110,7 +110,14 @@ async def _serve(base: Foundation, stop: trio.Event, ready: Callable[[], None], 
     limits = Limits.of(settings.limits)
     upkeep = await _tls(base)
     policy = AddressPolicy(settings.agent.allow_loopback, own_addresses())
-    jobs = JobRoom(base.db, base.audit, leading.now, dispatch=limits.dispatch, followed_jobs=limits.followed_jobs)
+    jobs = JobRoom(
+        base.db,
+        base.audit,
+        leading.now,
+        beginning=limits.jobs_beginning,
+        dispatch=limits.dispatch,
+        followed_jobs=limits.followed_jobs,
+    )
     fleet = FleetSupervisor(
         base.db,
         agents=agent_factory(

@@ -47,6 +47,7 @@ class LimitSettings(Section):
     polls_in_flight: int = Field(default=200, ge=1)
     refresh: int = Field(default=20, ge=1)
     jobs_connecting: int = Field(default=20, ge=1)
+    jobs_beginning: int = Field(default=150, ge=1, description="jobs that read what is pending")
     dispatch: int = Field(default=50, ge=1, description="jobs between baseline and answer")
     followed_jobs: int = Field(default=600, ge=1)
     password_hashing: int = Field(default=2, ge=1)

@@ -332,8 +332,7 @@ async def test_a_hundred_windows_may_open_at_the_same_moment(fleet: ScriptedFlee
 async def _record(fleet: ScriptedFleet, admin: Principal, host_id: UUID) -> JobRecord:
     await fleet.service.create(admin, everything(host_id))
     job = await job_on(fleet, admin, host_id)
-    record = (await fleet.db.read(load_records, [job.id]))[job.id]
-    return record
+    return (await fleet.db.read(load_records, [job.id]))[job.id]
 
 
 async def _delete(connection: Connection, window_id: UUID, host_id: UUID, now: datetime) -> tuple[WaitingJob, ...]:

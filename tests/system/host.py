@@ -68,8 +68,8 @@ class Job:
 class Host:
     """Facts and work of one host; every method holds its lock.
 
-    ``cache_seconds``: age at which a question after its health refreshes the package cache. ``reboots_after_work``: what
-    it applied restarts it, so that nobody hears how the job ended.
+    ``cache_seconds``: age at which a question after its health refreshes the package cache. ``reboots_after_work``:
+    what it applied restarts it, so that nobody hears how the job ended.
     """
 
     patches: list[Patch] = field(default_factory=list)

@@ -5,7 +5,9 @@ Evidence is looked for 45 s after an intent: the batch begins before the first t
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,9 +61,20 @@ def battered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Battered]:
             eventually("more requests arrive", partial(at_least, agents, arrived), 60.0, 0.01)
             fleet.manager.kill()
             fleet.manager.start(60.0)
+        kill_the_database(fleet)
         fleet.api.refresh_session()
         lost = {agent.address for agent, script in zip(agents, scripts, strict=True) if script == "cut_before"}
         yield Battered(fleet, agents, lost, deployment)
+
+
+def kill_the_database(fleet: Fleet) -> None:
+    """SIGKILL for the embedded PostgreSQL; the manager starts it again and leads anew."""
+    note = fleet.manager.home / "data dir" / "postgres" / "cluster" / "postmaster.pid"
+    postmaster = int(note.read_text().splitlines()[0])
+    os.kill(postmaster, signal.SIGKILL)
+    eventually("it is missed", lambda: not fleet.manager.ready(), 30.0, 0.01)
+    eventually("the manager leads again", fleet.manager.ready, 60.0)
+    assert "embedded_server_restarted" in fleet.manager.log
 
 
 def pending() -> list[Patch]:

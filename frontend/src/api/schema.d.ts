@@ -1816,7 +1816,7 @@ export interface components {
              * Event
              * @enum {string}
              */
-            event: "job_failed" | "outcome_unknown" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring";
+            event: "job_failed" | "outcome_unknown" | "deployment_stopped" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring";
             /** Summary */
             summary: string;
             /**
@@ -3753,7 +3753,7 @@ export interface components {
              */
             channel_id: string;
             /** Events */
-            events: ("job_failed" | "outcome_unknown" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring")[];
+            events: ("job_failed" | "outcome_unknown" | "deployment_stopped" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring")[];
             /**
              * Group Ids
              * @description empty: all hosts in sight
@@ -3801,7 +3801,7 @@ export interface components {
              */
             channel_kind: "smtp" | "webhook";
             /** Events */
-            events: ("job_failed" | "outcome_unknown" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring")[];
+            events: ("job_failed" | "outcome_unknown" | "deployment_stopped" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring")[];
             /** Group Ids */
             group_ids: string[];
             /** Recipients */
@@ -3843,7 +3843,7 @@ export interface components {
              * Events
              * @default null
              */
-            events: ("job_failed" | "outcome_unknown" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring")[] | null;
+            events: ("job_failed" | "outcome_unknown" | "deployment_stopped" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring")[] | null;
             /**
              * Group Ids
              * @default null

@@ -106,7 +106,6 @@ def retry(run: Run) -> Step[None]:
 
 def dispatch(run: Run) -> Step[None]:
     """One round: read, decide what to send, send it. Ends with a commit, or after a pause with nothing changed."""
-    yield from claim()
     run.first_try = run.now if run.tries == 0 else run.first_try
     state = yield from read_state(run.record)
     if isinstance(state, ReadFailed):
@@ -129,7 +128,7 @@ def dispatch(run: Run) -> Step[None]:
     if not left and not whole:
         yield from _nothing_to_send(run, planned, incomplete(state))
         return
-    yield from claim()  # again: an agent that took long over its list has lost its place
+    yield from claim()
     found = yield from read_jobs()
     if isinstance(found, ReadFailed):
         yield from unreachable(run, found.reason, found.retry_after)

@@ -81,7 +81,7 @@ class ReadHealth:
 class Claim:
     """Take a place among the dispatches, unless it is held, and wait for the agent's budget of writes → ``Claimed``.
 
-    The place is given back after the send, as soon as the protocol waits, or when a read takes long.
+    The place is given back after the send, and as soon as the protocol waits.
     """
 
 

@@ -53,6 +53,7 @@ class JobRoom:
         audit: AuditLog,
         leader: LeaderNow,
         *,
+        beginning: trio.CapacityLimiter,
         dispatch: trio.CapacityLimiter,
         followed_jobs: trio.CapacityLimiter,
         clock: Clock | None = None,
@@ -84,7 +85,15 @@ class JobRoom:
         )
         self.jobs_changed = self._scheduler.jobs_changed
         self.runner = TrackedRunner(
-            Runner(self._committer, clock, StopGate(self.stops, CalendarGate(self.calendar)), dispatch, live, turns),
+            Runner(
+                self._committer,
+                clock,
+                StopGate(self.stops, CalendarGate(self.calendar)),
+                beginning,
+                dispatch,
+                live,
+                turns,
+            ),
             in_hand,
             self.jobs_changed,
         )

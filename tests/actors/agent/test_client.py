@@ -395,7 +395,7 @@ async def test_a_mutating_call_never_meets_a_connection_that_the_agent_has_close
     async with tls_agent(pki.server_context(), once) as agent:
         client = client_of(agent.port, pki.client_context())
         assert isinstance(await client.apply(["a"]), Accepted)
-        while client._idle is not None and client._idle.quiet():
+        while client._idle is not None and client._idle.quiet():  # noqa: ASYNC110 - the kernel tells nobody
             await trio.sleep(0.01)
         assert isinstance(await client.apply(["a"]), Accepted)
         assert agent.connections == 2
