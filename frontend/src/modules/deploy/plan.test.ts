@@ -24,6 +24,7 @@ function host(id: string, changes: Partial<PreviewHost> = {}): PreviewHost {
     runs: "at once",
     runs_at: null,
     problem: null,
+    reboot_hold: null,
     ...changes,
   };
 }
