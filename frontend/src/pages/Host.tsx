@@ -109,13 +109,16 @@ function Now({ row }: { row: HostRow }) {
   if (row.job !== null) {
     return (
       <>
-        {sentence(row.activity)}
-        {row.job.deployment_id !== null && (
-          <>
-            {" "}
-            <Link to={`/jobs/${row.job.deployment_id}?job=${row.job.id}`}>Follow the job</Link>
-          </>
-        )}
+        {sentence(row.activity)}{" "}
+        <Link
+          to={
+            row.job.deployment_id === null
+              ? `/hosts/${row.id}?tab=jobs&job=${row.job.id}`
+              : `/jobs/${row.job.deployment_id}?job=${row.job.id}`
+          }
+        >
+          Follow the job
+        </Link>
       </>
     );
   }
