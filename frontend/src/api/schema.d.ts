@@ -2443,6 +2443,12 @@ export interface components {
              */
             reboot_required: boolean | null;
             /**
+             * Reboot Hold
+             * @description true: hosts that no job may reboot
+             * @default null
+             */
+            reboot_hold: boolean | null;
+            /**
              * Max Severity
              * @description severity of the worst pending patch
              */
@@ -5925,6 +5931,7 @@ export interface operations {
                 group_id?: string[];
                 ungrouped?: boolean | null;
                 reboot_required?: boolean | null;
+                reboot_hold?: boolean | null;
                 max_severity?: ("critical" | "high" | "medium" | "low" | "unknown")[];
                 actor_state?: ("starting" | "idle" | "waiting" | "polling" | "backing_off" | "working" | "quarantined" | "stopped")[];
                 overdue_critical?: boolean | null;

@@ -27,11 +27,20 @@ async def read_packages(agent: Agent, names: Sequence[str], *, patches: bool) ->
         else:
             found, complete = await _of_all(agent, names)
     except AgentFailure as failure:
-        if failure.kind is not FailureKind.HTTP_STATUS or failure.status not in _NO_SUCH_CALL:
+        if not _no_such_call(failure):
             raise
-        found, complete = await _of_all(agent, names)
+        try:
+            found, complete = await _of_all(agent, names)
+        except AgentFailure as again:
+            if not patches or not _no_such_call(again):
+                raise
+            found = []  # an agent without these calls: its patches are what tells of a rollback
     installed = {each.name: _state(each) for each in found if each is not None and _is_installed(each)}
     return PackagesRead(installed, await _pending(agent) if patches else None, complete)
+
+
+def _no_such_call(failure: AgentFailure) -> bool:
+    return failure.kind is FailureKind.HTTP_STATUS and failure.status in _NO_SUCH_CALL
 
 
 async def _of_all(agent: Agent, names: Sequence[str]) -> tuple[list[AgentPackage | None], bool]:

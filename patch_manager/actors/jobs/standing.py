@@ -163,6 +163,8 @@ def _back(undone: Operation, target: Target, found: PackageState | None, pending
     if again is not None:
         known = before is not None and again.current_version is not None
         return _LEFT if known and again.current_version != before else _DONE
+    if now is None and pending is not None and undone is not Operation.INSTALL:
+        return _LEFT  # what was put back would be pending again
     if now is None or target.from_version is None:
         return _UNCLEAR
     return _LEFT if now == target.from_version else _DONE

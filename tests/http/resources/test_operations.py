@@ -25,7 +25,7 @@ async def test_a_hold_says_who_set_it_and_why_and_refuses_reboots(world: World) 
     row = await hold(world)
     assert (row["reboot_hold"], row["reboot_hold_reason"]) == (True, "database primary")
     assert (row["reboot_hold_by"][:4], row["reboot_hold_at"] is not None) == ("op_a", True)
-    assert (await world.get("op_a", "/hosts", search="a1"))["items"][0]["reboot_hold"] is True
+    assert [host["id"] for host in (await world.get("op_a", "/hosts", reboot_hold="true"))["items"]] == [row["id"]]
     status, problem = await world.ask("op_a", "POST", f"{path}/reboot", body={})
     assert status == 409
     assert "on hold: database primary" in problem["detail"]
