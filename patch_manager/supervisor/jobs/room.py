@@ -67,21 +67,21 @@ class JobRoom:
         live = LiveJobs()
         in_hand = InHand()
         self._news = JobNews(database, live)
-        self._committer = Committer(database, audit, leader, self._news.changed)
-        self.calendar = Calendar(database, wall, self._planned)
         self.stops = Stops()
+        self._rings = RingKeeper(database, audit, self.stops, self._changed, wall)
         turns = Turns(database, leader)
-        rings = RingKeeper(database, audit, self.stops, self._news.changed, wall)
+        self._committer = Committer(database, audit, leader, self._changed)
+        self.calendar = Calendar(database, wall, self._planned)
         self._scheduler = JobScheduler(
             database,
             audit,
             leader,
             in_hand,
-            self._news.changed,
+            self._changed,
             self.calendar,
             clock,
             followed_jobs,
-            upkeep=(turns.keep, rings.keep),
+            upkeep=(turns.keep, self._rings.keep),
         )
         self.jobs_changed = self._scheduler.jobs_changed
         self.runner = TrackedRunner(
@@ -97,12 +97,17 @@ class JobRoom:
             in_hand,
             self.jobs_changed,
         )
-        outside = Outside(self.jobs_changed, self._news.changed)
+        outside = Outside(self.jobs_changed, self._changed)
         self.deployments = Deployments(database, audit, live, outside, wall)
         self.operations = HostOperations(database, audit, live, outside, wall)
 
+    def _changed(self, job_ids: Iterable[UUID], deployment_ids: Iterable[UUID]) -> None:
+        deployments = list(deployment_ids)
+        self._news.changed(job_ids, deployments)
+        self._rings.changed(deployments)
+
     def _planned(self, job_ids: Iterable[UUID], deployment_ids: Iterable[UUID]) -> None:
-        self._news.changed(job_ids, deployment_ids)
+        self._changed(job_ids, deployment_ids)
         self.jobs_changed()
 
     async def run(self, fleet: JobFleet, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
