@@ -287,6 +287,9 @@ class JobFilter:
     cursor: str | None = None
     search: str | None = None  # part of the host's name or address, or of the message
     ring: int | None = None
+    operations: tuple[Operation, ...] | None = None
+    since: datetime | None = None  # created at that moment or later
+    until: datetime | None = None  # created before
 
 
 class Resolution(StrEnum):

@@ -12,6 +12,8 @@ export const keys = {
   deployments: ["deployments"] as const,
   deployment: (id: string) => ["deployments", id] as const,
   deploymentJobs: (id: string) => ["jobs", "of", id] as const,
+  deploymentFailures: (id: string) => ["jobs", "failed-of", id] as const,
+  jobList: (filter: unknown) => ["jobs", "list", filter] as const,
   failures: ["jobs", "failed"] as const,
   rollback: (id: string) => ["jobs", "one", id, "rollback"] as const,
   service: (id: string, name: string) => ["hosts", id, "services", name] as const,
@@ -21,6 +23,7 @@ export const keys = {
   windowsOf: (host: string) => ["windows", "of", host] as const,
   freezes: (past: boolean) => ["windows", "freezes", past] as const,
   withoutWindow: ["windows", "without"] as const,
+  openNow: ["windows", "open-now"] as const,
   coverage: ["windows", "coverage"] as const,
   agenda: (begin: string, hours: number, group: string | null) =>
     ["windows", "agenda", begin, hours, group] as const,

@@ -2778,6 +2778,20 @@ export interface components {
              * @default null
              */
             deployment_id: string | null;
+            /** Operation */
+            operation?: components["schemas"]["Operation"][];
+            /**
+             * Since
+             * @description created at that moment or later
+             * @default null
+             */
+            since: string | null;
+            /**
+             * Until
+             * @description created before that moment
+             * @default null
+             */
+            until: string | null;
             /**
              * Ring
              * @description of its deployment's rollout, 0 first
@@ -2943,6 +2957,12 @@ export interface components {
             /** Items */
             items: components["schemas"]["OccurrenceOut"][];
         };
+        /**
+         * Operation
+         * @description What a job does on its host, in the agent's REST words.
+         * @enum {string}
+         */
+        Operation: "patchapply" | "reboot" | "rollback" | "install" | "update" | "remove";
         /**
          * PackageOperation
          * @description Install some packages, or update or remove exactly one: agents take one name a call there.
@@ -6536,6 +6556,9 @@ export interface operations {
                 state?: ("queued" | "dispatching" | "running" | "rebooting" | "verifying" | "succeeded" | "failed" | "cancelled" | "outcome_unknown")[];
                 host_id?: string | null;
                 deployment_id?: string | null;
+                operation?: components["schemas"]["Operation"][];
+                since?: string | null;
+                until?: string | null;
                 ring?: number | null;
                 search?: string | null;
             };

@@ -81,8 +81,6 @@ export interface LiveJob {
   message: string;
 }
 
-export interface LiveDeployment {
-  id: string;
-  state: Deployment["state"];
-  totals: JobTotals;
-}
+/** A deployment as its rows in lists, as far as the stream tells it; totals are of the hosts in sight. */
+export type LiveDeployment = Pick<Deployment, "id" | "state" | "totals"> &
+  Partial<Pick<Deployment, "rings" | "stopped_at" | "stop_reason" | "finished_at" | "rollout">>;

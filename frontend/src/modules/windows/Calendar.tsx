@@ -143,7 +143,7 @@ export function Calendar() {
           )}
         </div>
       )}
-      <OpeningDrawer zone={zone} group={group === "" ? null : group} />
+      <OpeningDrawer known={openings} zone={zone} group={group === "" ? null : group} />
     </>
   );
 }

@@ -16,6 +16,7 @@ import { useNow } from "@/lib/clock";
 import { exact } from "@/lib/time";
 import { useParam } from "@/lib/url";
 import { plural } from "@/lib/words";
+import { shortIn, viewerZone } from "@/lib/zones";
 import { useWindowActions } from "@/modules/windows/actions";
 import { FreezeForm } from "@/modules/windows/FreezeForm";
 import { useFreezes } from "@/modules/windows/queries";
@@ -109,6 +110,10 @@ export function Freezes() {
   );
 }
 
+function When({ at }: { at: string }) {
+  return <span title={exact(at)}>{shortIn(Date.parse(at), viewerZone())}</span>;
+}
+
 function columnsFor(admin: boolean, now: number, ask: (asked: Asked) => void): readonly Column<Freeze>[] {
   const columns: Column<Freeze>[] = [
     {
@@ -128,8 +133,8 @@ function columnsFor(admin: boolean, now: number, ask: (asked: Asked) => void): r
       grow: 3,
       cell: (row) => <span title={row.reason}>{row.reason}</span>,
     },
-    { id: "from", title: "From", width: 220, cell: (row) => exact(row.starts_at) },
-    { id: "until", title: "Until", width: 220, cell: (row) => exact(row.ends_at) },
+    { id: "from", title: "From", width: 160, cell: (row) => <When at={row.starts_at} /> },
+    { id: "until", title: "Until", width: 160, cell: (row) => <When at={row.ends_at} /> },
     { id: "ends", title: "Ends", width: 110, cell: (row) => <Ago at={row.ends_at} ahead /> },
     { id: "by", title: "By", width: 110, cell: (row) => row.created_by },
   ];

@@ -3,7 +3,7 @@ import { Skeleton } from "@mantine/core";
 import { messageOf, ProblemError } from "@/api/problem";
 import type { WindowCreate } from "@/api/types";
 import { Ago } from "@/components/Ago";
-import { shortIn } from "@/lib/zones";
+import { shortIn, viewerZone } from "@/lib/zones";
 import type { useNextOpenings } from "@/modules/windows/queries";
 import { remark } from "@/modules/windows/remarks";
 import { minutesWords } from "@/modules/windows/rule";
@@ -21,7 +21,11 @@ export function NextOpenings({ query, body, missing }: Props) {
   return (
     <section className={classes.next} aria-label="Next openings">
       <h3>Next openings</h3>
-      <p className="muted">On the clock of {body?.timezone ?? "its zone"}, which is the host's, not yours.</p>
+      <p className="muted">
+        {body === null || body.timezone === viewerZone()
+          ? "On the clock of the host's zone, which is yours too."
+          : `On the clock of ${body.timezone}: the host's, not yours.`}
+      </p>
       {missing !== null && <p>{missing}</p>}
       {missing === null && query.isError && (
         <p className={classes.wrong}>

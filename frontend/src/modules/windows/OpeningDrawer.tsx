@@ -12,7 +12,7 @@ import { naturally, plural } from "@/lib/words";
 import { exactIn } from "@/lib/zones";
 import { toFragment } from "@/modules/fleet/selection";
 import { useFleet } from "@/modules/fleet/store";
-import { useAgenda, useHostsOf } from "@/modules/windows/queries";
+import { useHostsOf } from "@/modules/windows/queries";
 import { minutesWords } from "@/modules/windows/rule";
 import classes from "@/modules/windows/windows.module.css";
 import { frozenWords, hostsWords, openingFrom, openingKey, spanWords } from "@/modules/windows/words";
@@ -20,11 +20,13 @@ import { frozenWords, hostsWords, openingFrom, openingKey, spanWords } from "@/m
 type Moments = Pick<Opening, "opens_at" | "closes_at">;
 
 interface Props {
+  /** What the calendar has read already. */
+  known: readonly Opening[];
   zone: string;
   group: string | null;
 }
 
-export function OpeningDrawer({ zone, group }: Props) {
+export function OpeningDrawer({ known, zone, group }: Props) {
   const [params, update] = useQueryParams();
   const chosen = params
     .getAll("opening")
@@ -53,9 +55,9 @@ export function OpeningDrawer({ zone, group }: Props) {
       closeButtonProps={{ "aria-label": "Close" }}
     >
       {first !== undefined && chosen.length > 1 && (
-        <Several openings={chosen} zone={zone} group={group} onOpen={(each) => show([openingKey(each)])} />
+        <Several openings={chosen} known={known} zone={zone} onOpen={(each) => show([openingKey(each)])} />
       )}
-      {first !== undefined && chosen.length === 1 && <One opening={first} group={group} />}
+      {first !== undefined && chosen.length === 1 && <One opening={first} known={known} group={group} />}
     </Drawer>
   );
 }
@@ -64,41 +66,32 @@ function lasts(opening: Moments): number {
   return Math.round((Date.parse(opening.closes_at) - Date.parse(opening.opens_at)) / 60_000);
 }
 
-function useOpening(opening: Moments, group: string | null): Opening | undefined {
-  const { data } = useAgenda(Date.parse(opening.opens_at), 1, group);
-  return data?.find((each) => openingKey(each) === openingKey(opening));
+function find(known: readonly Opening[], opening: Moments): Opening | undefined {
+  const key = openingKey(opening);
+  return known.find((each) => openingKey(each) === key);
 }
 
-interface SeveralProps extends Props {
+interface SeveralProps extends Omit<Props, "group"> {
   openings: readonly Moments[];
   onOpen: (opening: Moments) => void;
 }
 
-function Several({ openings, onOpen, ...props }: SeveralProps) {
+function Several({ openings, known, zone, onOpen }: SeveralProps) {
   return (
     <ul className={classes.several}>
-      {openings.map((each) => (
-        <Line key={openingKey(each)} opening={each} onOpen={onOpen} {...props} />
-      ))}
+      {openings.map((each) => {
+        const found = find(known, each);
+        return (
+          <li key={openingKey(each)}>
+            <button type="button" className="link-button" onClick={() => onOpen(each)}>
+              {spanWords(each.opens_at, each.closes_at, zone)}
+            </button>
+            <span>{found?.names.join(", ")}</span>
+            <span>{found === undefined ? "changed meanwhile" : hostsWords(found)}</span>
+          </li>
+        );
+      })}
     </ul>
-  );
-}
-
-function Line({
-  opening,
-  zone,
-  group,
-  onOpen,
-}: Props & { opening: Moments; onOpen: (each: Moments) => void }) {
-  const known = useOpening(opening, group);
-  return (
-    <li>
-      <button type="button" className="link-button" onClick={() => onOpen(opening)}>
-        {spanWords(opening.opens_at, opening.closes_at, zone)}
-      </button>
-      <span>{known?.names.join(", ")}</span>
-      <span>{known === undefined ? "…" : hostsWords(known)}</span>
-    </li>
   );
 }
 
@@ -135,11 +128,11 @@ const COLUMNS: readonly Column<Row>[] = [
   },
 ];
 
-function One({ opening, group }: { opening: Moments; group: string | null }) {
+function One({ opening, known: all, group }: Omit<Props, "zone"> & { opening: Moments }) {
   const fleet = useFleet();
   const navigate = useNavigate();
   const query = useHostsOf(opening, group);
-  const known = useOpening(opening, group);
+  const known = find(all, opening);
   const rows = useMemo(
     () =>
       (query.data ?? [])

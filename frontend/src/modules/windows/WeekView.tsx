@@ -3,14 +3,14 @@ import { useEffect, useRef } from "react";
 import type { Freeze, Opening } from "@/api/types";
 import { Icon } from "@/components/Icon";
 import { useNow } from "@/lib/clock";
-import { count, plural } from "@/lib/words";
+import { plural } from "@/lib/words";
 import { type Day, dayKey, dayWords, wallOf } from "@/lib/zones";
 import classes from "@/modules/windows/Calendar.module.css";
 import { type Block, columnsOf } from "@/modules/windows/calendar";
 import {
   freezeScope,
   frozenWords,
-  hostsWords,
+  hostsParts,
   lookOf,
   spanWords,
   waitingWords,
@@ -106,12 +106,12 @@ function BlockButton({ block, zone, now, onOpen }: BlockProps) {
   const time = several
     ? plural(block.openings.length, "opening")
     : spanWords(first.opens_at, first.closes_at, zone);
-  const hosts = several ? `${count(block.hosts)} hosts in all` : hostsWords(first);
+  const [number, unit] = hostsParts(first, block.hosts);
   const frozen = several ? null : frozenWords(first);
   const waits = several ? null : waitingWords(first);
   const names = several ? "" : first.names.join(", ");
   const short = block.to - block.from < TWO_LINES;
-  const words = [time, hosts, names, frozen, waits].filter(Boolean).join(", ");
+  const words = [time, `${number}${unit}`, names, frozen, waits].filter(Boolean).join(", ");
   return (
     <button
       type="button"
@@ -131,13 +131,16 @@ function BlockButton({ block, zone, now, onOpen }: BlockProps) {
       onClick={() => onOpen(block.openings)}
     >
       <span className={classes.line}>
-        <b>{hosts}</b>
-        {short && ` ${time}`}
+        <b>
+          {number}
+          <span className={classes.unit}>{unit}</span>
+        </b>
+        {short && <span className={classes.unit}> {time}</span>}
       </span>
       {frozen !== null && <span className={`${classes.line} ${classes.note}`}>{frozen}</span>}
       {waits !== null && <span className={`${classes.line} ${classes.waits}`}>{waits}</span>}
       {!short && <span className={classes.line}>{time}</span>}
-      {names !== "" && <span className={classes.line}>{names}</span>}
+      {!short && names !== "" && <span className={classes.line}>{names}</span>}
     </button>
   );
 }

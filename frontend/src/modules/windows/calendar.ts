@@ -126,7 +126,7 @@ export function columnsOf(
 }
 
 /** Blocks side by side where they overlap; what finds no lane is gathered in the last one. */
-export function inLanes(stretches: readonly Stretched[]): Block[] {
+export function inLanes(stretches: readonly Stretched[], most = LANES): Block[] {
   const sorted = stretches
     .map((each) => drawn(each))
     .sort((a, b) => a.from - b.from || b.to - a.to || (a.key < b.key ? -1 : 1));
@@ -135,13 +135,13 @@ export function inLanes(stretches: readonly Stretched[]): Block[] {
   let until = -1;
   for (const each of sorted) {
     if (each.from >= until && cluster.length > 0) {
-      found.push(...laid(cluster));
+      found.push(...laid(cluster, most));
       cluster = [];
     }
     cluster.push(each);
     until = Math.max(until, each.to);
   }
-  return [...found, ...laid(cluster)];
+  return [...found, ...laid(cluster, most)];
 }
 
 function drawn<Piece extends Stretch>(each: Piece): Piece {
@@ -150,7 +150,7 @@ function drawn<Piece extends Stretch>(each: Piece): Piece {
   return { ...each, from: to - SHORTEST, to };
 }
 
-function laid(cluster: readonly Stretched[]): Block[] {
+function laid(cluster: readonly Stretched[], most: number): Block[] {
   const ends: number[] = [];
   const lanes = cluster.map((each) => {
     const free = ends.findIndex((end) => end <= each.from);
@@ -158,22 +158,22 @@ function laid(cluster: readonly Stretched[]): Block[] {
     ends[lane] = each.to;
     return lane;
   });
-  if (ends.length <= LANES)
+  if (ends.length <= most)
     return widened(cluster.map((each, i) => ({ ...each, lane: lanes[i] ?? 0, lanes: ends.length, wide: 1 })));
   // Too many: the largest keep a lane, the rest share the last.
-  const kept = new Set([...cluster].sort((a, b) => b.hosts - a.hosts).slice(0, LANES - 1));
+  const kept = new Set([...cluster].sort((a, b) => b.hosts - a.hosts).slice(0, most - 1));
   const rest = cluster.filter((each) => !kept.has(each));
   const blocks = cluster
     .filter((each) => kept.has(each))
-    .map((each, lane): Block => ({ ...each, lane, lanes: LANES, wide: 1 }));
+    .map((each, lane): Block => ({ ...each, lane, lanes: most, wide: 1 }));
   blocks.push({
     key: `more ${rest[0]?.key}`,
     from: Math.min(...rest.map((each) => each.from)),
     to: Math.max(...rest.map((each) => each.to)),
     openings: rest.flatMap((each) => each.openings),
     hosts: rest.reduce((sum, each) => sum + each.hosts, 0),
-    lane: LANES - 1,
-    lanes: LANES,
+    lane: most - 1,
+    lanes: most,
     wide: 1,
     before: rest.every((each) => each.before),
     after: rest.every((each) => each.after),

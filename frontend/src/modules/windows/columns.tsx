@@ -1,9 +1,9 @@
 /** Columns of a table of windows. */
 import { Link } from "react-router";
 import type { MaintenanceWindow } from "@/api/types";
-import { Ago } from "@/components/Ago";
 import type { Column } from "@/components/DataTable";
 import { Mark, type Tone } from "@/components/Mark";
+import { relative } from "@/lib/time";
 import { exactIn, shortIn } from "@/lib/zones";
 import { minutesWords, ruleWords } from "@/modules/windows/rule";
 import { type WindowState, windowState } from "@/modules/windows/words";
@@ -26,11 +26,10 @@ export const STATE_WORDS: Record<WindowState, string> = {
 function Next({ window }: { window: MaintenanceWindow }) {
   if (window.next_opens_at === null) return <span className="muted">never</span>;
   return (
-    <span title={exactIn(Date.parse(window.next_opens_at), window.timezone)}>
-      {shortIn(Date.parse(window.next_opens_at), window.timezone)}{" "}
-      <span className="muted">
-        (<Ago at={window.next_opens_at} ahead />)
-      </span>
+    <span
+      title={`${exactIn(Date.parse(window.next_opens_at), window.timezone)}, ${relative(window.next_opens_at)}`}
+    >
+      {shortIn(Date.parse(window.next_opens_at), window.timezone)}
     </span>
   );
 }
@@ -80,10 +79,10 @@ export const WINDOW_COLUMNS: readonly Column<MaintenanceWindow>[] = [
   {
     id: "next",
     title: "Next opening there",
-    width: 212,
+    width: 164,
     grow: 2,
     sortable: true,
-    help: "On the clock of its zone; in brackets from now",
+    help: "On the clock of its zone",
     cell: (row) => <Next window={row} />,
   },
   {

@@ -88,6 +88,23 @@ export function useHostsOf(opening: Pick<Opening, "opens_at" | "closes_at">, gro
   });
 }
 
+/** The hosts that are inside a window at this moment, by id. */
+export function useOpenNow() {
+  const api = useApi();
+  return useQuery({
+    queryKey: keys.openNow,
+    queryFn: async ({ signal }) => {
+      const found = await api.all<UpcomingWindow>("fleet/upcoming-windows?hours=1", {
+        signal,
+        background: true,
+      });
+      return new Set(found.filter((each) => each.open).map((each) => each.host_id));
+    },
+    staleTime: FRESH,
+    refetchInterval: LOOK_AGAIN,
+  });
+}
+
 /** How many hosts there are, and how many of them have no window. */
 export function useCoverage() {
   const api = useApi();

@@ -17,6 +17,11 @@ export function hostsWords(opening: Opening): string {
   return opening.hosts === 1 ? listed(opening.host_names) : plural(opening.hosts, "host");
 }
 
+/** What of an opening fits into a narrow place first: `214`, and then ` hosts`. */
+export function hostsParts(opening: Opening, hosts = opening.hosts): [string, string] {
+  return hosts === 1 ? [listed(opening.host_names), ""] : [count(hosts), " hosts"];
+}
+
 /** What a freeze does to an opening; null when nothing. */
 export function frozenWords(opening: Opening): string | null {
   if (opening.frozen_hosts === 0) return null;
