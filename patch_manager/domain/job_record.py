@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from patch_manager.domain.jobs import JobState, Operation, PackageResult, RebootPolicy, When
+from patch_manager.domain.jobs import LEFT_OUT, JobState, Operation, PackageResult, RebootPolicy, When
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +104,17 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One package of the frozen list, as it was pending when the list was frozen, and its result so far."""
+    """One package of the frozen list, as it was pending when the list was frozen, and its result so far.
+
+    ``reason`` says why it was left out.
+    """
 
     name: str
     from_version: str | None = None
     to_version: str | None = None
     requires_reboot: bool = False
     result: PackageResult = PackageResult.PENDING
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +169,13 @@ class JobRecord:
 
     @property
     def wanted(self) -> tuple[Target, ...]:
-        """The frozen list without what was never pending here."""
-        return tuple(t for t in self.targets or () if t.result is not PackageResult.NOT_NEEDED)
+        """The frozen list without what was never pending here, or was left out."""
+        return tuple(t for t in self.targets or () if t.result not in LEFT_OUT)
+
+    @property
+    def excluded(self) -> tuple[Target, ...]:
+        """What was left out of the list."""
+        return tuple(t for t in self.targets or () if t.result is PackageResult.EXCLUDED)
 
     @property
     def send_of_attempt(self) -> Send | None:

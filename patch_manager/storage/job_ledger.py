@@ -90,9 +90,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 """
 _OUTCOME: Final = "UPDATE job_sends SET outcome = $3, agent_job_id = $4 WHERE job_id = $1 AND number = $2"
 _PACKAGE: Final = """
-INSERT INTO job_packages (job_id, name, from_version, to_version, requires_reboot, result)
-VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (job_id, name) DO UPDATE SET result = excluded.result, to_version = excluded.to_version
+INSERT INTO job_packages (job_id, name, from_version, to_version, requires_reboot, result, reason)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (job_id, name) DO UPDATE SET
+    result = excluded.result, to_version = excluded.to_version, reason = excluded.reason
 """
 _GROUPS: Final = "SELECT host_id, group_id FROM group_hosts WHERE host_id = ANY ($1)"
 
@@ -229,7 +230,12 @@ async def _undone(connection: Connection, rows: Sequence[asyncpg.Record]) -> dic
 
 def _target(row: asyncpg.Record) -> Target:
     return Target(
-        row["name"], row["from_version"], row["to_version"], row["requires_reboot"], PackageResult(row["result"])
+        row["name"],
+        row["from_version"],
+        row["to_version"],
+        row["requires_reboot"],
+        PackageResult(row["result"]),
+        row["reason"],
     )
 
 
@@ -321,7 +327,7 @@ async def _write_details(connection: Connection, changes: Sequence[Change], epoc
                 outcomes.append((job_id, after.send.number, after.send.outcome.value, after.send.agent_job_id))
         known = set(before.targets or ())
         packages += [
-            (job_id, t.name, t.from_version, t.to_version, t.requires_reboot, t.result.value)
+            (job_id, t.name, t.from_version, t.to_version, t.requires_reboot, t.result.value, _clean(t.reason))
             for t in after.targets or ()
             if t not in known
         ]

@@ -30,5 +30,11 @@ export const keys = {
   opening: (opens: string, closes: string, group: string | null) =>
     ["windows", "opening", opens, closes, group] as const,
   windowPreview: (body: string, count: number) => ["windows", "preview", body, count] as const,
+  /** All that is known of policies starts like this one, so that a change makes all of it old. */
+  policies: ["policies"] as const,
+  policy: (id: string) => ["policies", id] as const,
+  policyPreview: (body: unknown) => ["policies", "preview", body] as const,
+  exclusions: ["exclusions"] as const,
+  exclusion: (id: string) => ["exclusions", id] as const,
   preview: (body: unknown) => ["preview", body] as const,
 };

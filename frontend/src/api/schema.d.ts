@@ -373,6 +373,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/exclusions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Exclusions on all hosts, on the caller's groups and on hosts in their sight, newest first; expired ones too
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["exclusions_list_exclusions"];
+        put?: never;
+        /**
+         * Keep a package from being patched: no deployment or policy touches it there until the exclusion expires
+         * @description It holds for every list of packages that is made from now on. Lists that jobs have begun to work off stay.
+         *     On all hosts: administrators only. For operators and admins, on the hosts they may see.
+         */
+        post: operations["exclusions_create_exclusion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exclusions/{exclusion_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One exclusion, with what it holds back now
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["exclusions_show_exclusion"];
+        put?: never;
+        post?: never;
+        /**
+         * Lift an exclusion: the next deployment or window patches what it held back
+         * @description For operators and admins, on the hosts they may see.
+         */
+        delete: operations["exclusions_delete_exclusion"];
+        options?: never;
+        head?: never;
+        /**
+         * Renew an exclusion, end it early, or hand it to another owner. An expired one may be renewed
+         * @description For operators and admins, on the hosts they may see.
+         */
+        patch: operations["exclusions_change_exclusion"];
+        trace?: never;
+    };
     "/api/v1/fleet": {
         parameters: {
             query?: never;
@@ -1233,6 +1286,79 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Policies of which all groups and hosts are in the caller's sight, and those for all hosts; newest first
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["policies_list_policies"];
+        put?: never;
+        /**
+         * From now on, apply in every window of these hosts: each opening once, the one that is open now included
+         * @description A host in several policies gets what any of them applies, one job after the other. One group or host out of the
+         *     caller's sight refuses the whole (404). For operators and admins, on the hosts they may see.
+         */
+        post: operations["policies_create_policy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a policy would do: its hosts, their next openings, what would be applied now. Nothing is kept
+         * @description For operators and admins, on the hosts they may see.
+         */
+        post: operations["policies_preview_policy_"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{policy_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One policy, what it did and what is left to do on the hosts in the caller's sight
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["policies_show_policy"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a policy: nothing of it starts any more. Its jobs that have not begun are cancelled; what runs goes on
+         * @description For operators and admins, on the hosts they may see.
+         */
+        delete: operations["policies_delete_policy"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a policy. Its jobs that have not begun on hosts that it is not for any more are cancelled, and say why
+         * @description With ``version`` a change that was decided on an older state is answered 409. For operators and admins, on the hosts they may see.
+         */
+        patch: operations["policies_change_policy"];
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -1793,6 +1919,34 @@ export interface components {
             recipient?: string[];
         };
         /**
+         * Compliance
+         * @description Hosts of a policy in the caller's sight.
+         */
+        Compliance: {
+            /** Hosts */
+            hosts: number;
+            /**
+             * Covered
+             * @description with an enabled window
+             */
+            covered: number;
+            /**
+             * Without Window
+             * @description without: the policy never starts there
+             */
+            without_window: number;
+            /**
+             * Paused
+             * @description under a freeze now; all while the policy is disabled
+             */
+            paused: number;
+            /**
+             * Open Now
+             * @description in an opening in which work may start
+             */
+            open_now: number;
+        };
+        /**
          * CopiedWindows
          * @description The copies made; hosts that had an equal window of the same name keep it.
          */
@@ -1932,6 +2086,11 @@ export interface components {
              */
             override_freeze: boolean;
             /**
+             * Exclude
+             * @description left out of this deployment, beside standing exclusions; a plain text is a package without reason
+             */
+            exclude?: (components["schemas"]["ExcludeIn"] | string)[];
+            /**
              * @description in rings; null: all hosts at once
              * @default null
              */
@@ -1978,6 +2137,13 @@ export interface components {
             finished_at: string | null;
             /** Override Freeze */
             override_freeze: boolean;
+            /** Exclude */
+            exclude: components["schemas"]["ExcludeOut"][];
+            /**
+             * Policy Id
+             * @description the standing policy that made it
+             */
+            policy_id: string | null;
             /** @description as asked for; null: all hosts at once */
             rollout: components["schemas"]["RolloutOut"] | null;
             /**
@@ -2009,12 +2175,260 @@ export interface components {
             /** Problem Count */
             problem_count: number;
             /**
+             * Outside Windows Count
+             * @description hosts touched now though no window of theirs is open; 0 for window
+             */
+            outside_windows_count: number;
+            /**
+             * Excluded Count
+             * @description pending packages left out, over all hosts
+             */
+            excluded_count: number;
+            /**
              * Rings
              * @description in their order; empty without a rollout
              */
             rings: components["schemas"]["PreviewRing"][];
             /** Hosts */
             hosts: components["schemas"]["PreviewHost"][];
+        };
+        /**
+         * ExcludeIn
+         * @description A package that is left out, or several by a pattern.
+         */
+        ExcludeIn: {
+            /**
+             * Package
+             * @description a name; * any characters, ? one
+             * @example linux-image-*
+             */
+            package: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
+         * ExcludeOut
+         * @description A package that is left out, or several by a pattern.
+         */
+        ExcludeOut: {
+            /** Package */
+            package: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * ExclusionCreate
+         * @description A package that must not be patched, on one host, on those of a group, or (without both) on all.
+         */
+        ExclusionCreate: {
+            /**
+             * Package
+             * @description a name; * any characters, ? one
+             * @example linux-image-*
+             */
+            package: string;
+            /**
+             * Host Id
+             * @default null
+             */
+            host_id: string | null;
+            /**
+             * Group Id
+             * @default null
+             */
+            group_id: string | null;
+            /**
+             * Owner
+             * @description who answers for it: a person or a team
+             */
+            owner: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Expires At
+             * Format: date-time
+             * @description at most 366 days ahead: what nobody looks at again would leave a hole open; renewing is one call
+             */
+            expires_at: string;
+        };
+        /**
+         * ExclusionDetail
+         * @description An exclusion, and what it is about on the hosts in the caller's sight.
+         */
+        ExclusionDetail: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Package */
+            package: string;
+            /** Host Id */
+            host_id: string | null;
+            /** Host Name */
+            host_name: string | null;
+            /** Group Id */
+            group_id: string | null;
+            /** Group Name */
+            group_name: string | null;
+            /** Owner */
+            owner: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "active" | "expired";
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Version */
+            version: number;
+            /**
+             * Pending Patches
+             * @description pending patches that it matches, as last read
+             */
+            pending_patches: number;
+            /**
+             * Pending Hosts
+             * @description hosts that they are on
+             */
+            pending_hosts: number;
+        };
+        /**
+         * ExclusionOut
+         * @description A standing exclusion; without host and group it is for all hosts.
+         */
+        ExclusionOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Package */
+            package: string;
+            /** Host Id */
+            host_id: string | null;
+            /** Host Name */
+            host_name: string | null;
+            /** Group Id */
+            group_id: string | null;
+            /** Group Name */
+            group_name: string | null;
+            /** Owner */
+            owner: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "active" | "expired";
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * ExclusionPatch
+         * @description Changes of an exclusion; absent fields stay. Another package or place is another exclusion.
+         */
+        ExclusionPatch: {
+            /**
+             * Owner
+             * @default null
+             */
+            owner: string | null;
+            /**
+             * Reason
+             * @default null
+             */
+            reason: string | null;
+            /**
+             * Expires At
+             * @description at most 366 days ahead
+             * @default null
+             */
+            expires_at: string | null;
+            /**
+             * Version
+             * @description the version this was decided on; 409 when there is a newer
+             * @default null
+             */
+            version: number | null;
+        };
+        /**
+         * ExclusionQuery
+         * @description Which exclusions, newest first.
+         */
+        ExclusionQuery: {
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Cursor
+             * @description next_cursor of the page before
+             * @default null
+             */
+            cursor: string | null;
+            /**
+             * State
+             * @description default: both
+             * @default null
+             */
+            state: ("active" | "expired") | null;
+            /**
+             * Host Id
+             * @description all that concern this host
+             * @default null
+             */
+            host_id: string | null;
+            /**
+             * Group Id
+             * @default null
+             */
+            group_id: string | null;
+            /**
+             * Search
+             * @description part of the package, owner or reason
+             * @default null
+             */
+            search: string | null;
         };
         /**
          * Fleet
@@ -2366,6 +2780,26 @@ export interface components {
             port: number | null;
             /** Group Ids */
             group_ids?: string[];
+        };
+        /**
+         * HostOpening
+         * @description An opening of a host: of one window, or of several that overlap or meet.
+         */
+        HostOpening: {
+            /**
+             * Opens At
+             * Format: date-time
+             */
+            opens_at: string;
+            /**
+             * Closes At
+             * Format: date-time
+             */
+            closes_at: string;
+            /** Window */
+            window: string;
+            /** Timezone */
+            timezone: string;
         };
         /**
          * HostPatch
@@ -3019,6 +3453,11 @@ export interface components {
             from_version: string | null;
             /** To Version */
             to_version: string | null;
+            /**
+             * Reason
+             * @description why it was left out, by whom and until when (result: excluded)
+             */
+            reason: string | null;
         };
         /**
          * PackageQuery
@@ -3174,6 +3613,18 @@ export interface components {
             /** Total */
             total: number;
         };
+        /** Page[ExclusionOut] */
+        Page_ExclusionOut_: {
+            /** Items */
+            items: components["schemas"]["ExclusionOut"][];
+            /**
+             * Next Cursor
+             * @default null
+             */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+        };
         /** Page[FreezeOut] */
         Page_FreezeOut_: {
             /** Items */
@@ -3258,6 +3709,18 @@ export interface components {
             /** Total */
             total: number;
         };
+        /** Page[PolicyOut] */
+        Page_PolicyOut_: {
+            /** Items */
+            items: components["schemas"]["PolicyOut"][];
+            /**
+             * Next Cursor
+             * @default null
+             */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+        };
         /** Page[RuleOut] */
         Page_RuleOut_: {
             /** Items */
@@ -3319,6 +3782,31 @@ export interface components {
             total: number;
         };
         /**
+         * PatchExcluded
+         * @description The standing exclusion that keeps a patch out of every deployment.
+         */
+        PatchExcluded: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Package
+             * @description the name or pattern that excludes it
+             */
+            package: string;
+            /** Owner */
+            owner: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+        };
+        /**
          * PatchOut
          * @description One pending patch of a host.
          */
@@ -3352,6 +3840,8 @@ export interface components {
              * Format: date-time
              */
             first_seen_at: string;
+            /** @description why deployments leave it out; null: they do not */
+            excluded: components["schemas"]["PatchExcluded"] | null;
         };
         /**
          * PatchQuery
@@ -3389,6 +3879,487 @@ export interface components {
          * @enum {string}
          */
         Permission: "public" | "signed_in" | "fleet_read" | "fleet_operate" | "admin";
+        /**
+         * PolicyConflict
+         * @description Another policy in force on some of the same hosts: these get what either applies, one job after the other.
+         */
+        PolicyConflict: {
+            /**
+             * Policy Id
+             * Format: uuid
+             */
+            policy_id: string;
+            /** Name */
+            name: string;
+            /** Hosts */
+            hosts: number;
+            /**
+             * Differences
+             * @description what these hosts get beyond this policy; empty: nothing
+             */
+            differences: string[];
+        };
+        /**
+         * PolicyCreate
+         * @description A policy. It starts with the next opening of each host; one that is open now counts.
+         */
+        PolicyCreate: {
+            /**
+             * All Hosts
+             * @description all hosts, also those that come later: administrators only
+             * @default false
+             */
+            all_hosts: boolean;
+            /** Group Ids */
+            group_ids?: string[];
+            /** Host Ids */
+            host_ids?: string[];
+            /**
+             * What
+             * @default security
+             * @enum {string}
+             */
+            what: "security" | "all";
+            /**
+             * Exclude
+             * @description left out by this policy; another policy may apply it, a standing exclusion keeps it from all
+             */
+            exclude?: (components["schemas"]["ExcludeIn"] | string)[];
+            /**
+             * Reboot
+             * @default never
+             * @enum {string}
+             */
+            reboot: "never" | "if_required";
+            /**
+             * @description in rings; null: every host in its own next window
+             * @default null
+             */
+            rollout: components["schemas"]["RolloutIn"] | null;
+            /** Name */
+            name: string;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+        };
+        /**
+         * PolicyDetail
+         * @description A policy with what it did and what is left to do.
+         */
+        PolicyDetail: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Enabled */
+            enabled: boolean;
+            /** All Hosts */
+            all_hosts: boolean;
+            /** Group Ids */
+            group_ids: string[];
+            /** Host Ids */
+            host_ids: string[];
+            /**
+             * What
+             * @enum {string}
+             */
+            what: "security" | "all";
+            /** Exclude */
+            exclude: components["schemas"]["ExcludeOut"][];
+            /**
+             * Reboot
+             * @enum {string}
+             */
+            reboot: "never" | "if_required";
+            rollout: components["schemas"]["RolloutOut"] | null;
+            compliance: components["schemas"]["Compliance"];
+            /**
+             * Next Openings
+             * @description up to five; those that are open now begin now
+             */
+            next_openings: components["schemas"]["PolicyOpening"][];
+            /**
+             * Editable
+             * @description whether the caller may change it
+             */
+            editable: boolean;
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Version */
+            version: number;
+            /**
+             * Pending Hosts
+             * @description hosts on which it would apply something, or whose patches were never read
+             */
+            pending_hosts: number;
+            /** Up To Date Hosts */
+            up_to_date_hosts: number;
+            /**
+             * Last Runs
+             * @description its latest deployments, newest first
+             */
+            last_runs: components["schemas"]["DeploymentOut"][];
+            /**
+             * Rings
+             * @description empty without rings
+             */
+            rings: components["schemas"]["PolicyRing"][];
+            /** Held Hosts */
+            held_hosts: components["schemas"]["PolicyHeldHost"][];
+            /** Hosts Without Window */
+            hosts_without_window: components["schemas"]["UncoveredHost"][];
+        };
+        /**
+         * PolicyHeldHost
+         * @description A host that its ring keeps from starting in the opening that it is in.
+         */
+        PolicyHeldHost: {
+            /**
+             * Host Id
+             * Format: uuid
+             */
+            host_id: string;
+            /** Host Name */
+            host_name: string;
+            /** Reason */
+            reason: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /**
+         * PolicyOpening
+         * @description A moment at which windows of a policy's hosts open, and when the last of them closes.
+         */
+        PolicyOpening: {
+            /**
+             * Opens At
+             * Format: date-time
+             */
+            opens_at: string;
+            /**
+             * Closes At
+             * Format: date-time
+             */
+            closes_at: string;
+            /** Hosts */
+            hosts: number;
+        };
+        /**
+         * PolicyOut
+         * @description A standing policy.
+         */
+        PolicyOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Enabled */
+            enabled: boolean;
+            /** All Hosts */
+            all_hosts: boolean;
+            /** Group Ids */
+            group_ids: string[];
+            /** Host Ids */
+            host_ids: string[];
+            /**
+             * What
+             * @enum {string}
+             */
+            what: "security" | "all";
+            /** Exclude */
+            exclude: components["schemas"]["ExcludeOut"][];
+            /**
+             * Reboot
+             * @enum {string}
+             */
+            reboot: "never" | "if_required";
+            rollout: components["schemas"]["RolloutOut"] | null;
+            compliance: components["schemas"]["Compliance"];
+            /**
+             * Next Openings
+             * @description up to five; those that are open now begin now
+             */
+            next_openings: components["schemas"]["PolicyOpening"][];
+            /**
+             * Editable
+             * @description whether the caller may change it
+             */
+            editable: boolean;
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * PolicyPatch
+         * @description Changes of a policy; absent fields stay. ``rollout`` null takes the rings away.
+         */
+        PolicyPatch: {
+            /**
+             * Name
+             * @default null
+             */
+            name: string | null;
+            /**
+             * Enabled
+             * @default null
+             */
+            enabled: boolean | null;
+            /**
+             * All Hosts
+             * @default null
+             */
+            all_hosts: boolean | null;
+            /**
+             * Group Ids
+             * @default null
+             */
+            group_ids: string[] | null;
+            /**
+             * Host Ids
+             * @default null
+             */
+            host_ids: string[] | null;
+            /**
+             * What
+             * @default null
+             */
+            what: ("security" | "all") | null;
+            /**
+             * Exclude
+             * @default null
+             */
+            exclude: (components["schemas"]["ExcludeIn"] | string)[] | null;
+            /**
+             * Reboot
+             * @default null
+             */
+            reboot: ("never" | "if_required") | null;
+            /** @default null */
+            rollout: components["schemas"]["RolloutIn"] | null;
+            /**
+             * Version
+             * @description the version this was decided on; 409 when there is a newer
+             * @default null
+             */
+            version: number | null;
+        };
+        /**
+         * PolicyPreview
+         * @description A policy before it is kept.
+         */
+        PolicyPreview: {
+            compliance: components["schemas"]["Compliance"];
+            /** Next Openings */
+            next_openings: components["schemas"]["PolicyOpening"][];
+            /** Package Count */
+            package_count: number;
+            /** Excluded Count */
+            excluded_count: number;
+            /** Reboot Count */
+            reboot_count: number;
+            /** Hosts */
+            hosts: components["schemas"]["PolicyPreviewHost"][];
+            /** Hosts Without Window */
+            hosts_without_window: components["schemas"]["UncoveredHost"][];
+            /** Rings */
+            rings: components["schemas"]["PolicyPreviewRing"][];
+            /** Conflicts */
+            conflicts: components["schemas"]["PolicyConflict"][];
+        };
+        /**
+         * PolicyPreviewHost
+         * @description What a policy would do on one host if its window were open now, and when that is.
+         */
+        PolicyPreviewHost: {
+            /**
+             * Host Id
+             * Format: uuid
+             */
+            host_id: string;
+            /** Display Name */
+            display_name: string;
+            /** Address */
+            address: string;
+            /** Ring */
+            ring: string | null;
+            /**
+             * Next Openings
+             * @description up to five; the first may be open
+             */
+            next_openings: components["schemas"]["HostOpening"][];
+            /** Open Now */
+            open_now: boolean;
+            /** Package Count */
+            package_count: number;
+            /** Excluded Count */
+            excluded_count: number;
+            /** Will Reboot */
+            will_reboot: boolean;
+            /** Problem */
+            problem: string | null;
+        };
+        /**
+         * PolicyPreviewIn
+         * @description A policy before it is kept, or as it would be after a change: ``policy_id`` leaves it out of the conflicts.
+         */
+        PolicyPreviewIn: {
+            /**
+             * All Hosts
+             * @description all hosts, also those that come later: administrators only
+             * @default false
+             */
+            all_hosts: boolean;
+            /** Group Ids */
+            group_ids?: string[];
+            /** Host Ids */
+            host_ids?: string[];
+            /**
+             * What
+             * @default security
+             * @enum {string}
+             */
+            what: "security" | "all";
+            /**
+             * Exclude
+             * @description left out by this policy; another policy may apply it, a standing exclusion keeps it from all
+             */
+            exclude?: (components["schemas"]["ExcludeIn"] | string)[];
+            /**
+             * Reboot
+             * @default never
+             * @enum {string}
+             */
+            reboot: "never" | "if_required";
+            /**
+             * @description in rings; null: every host in its own next window
+             * @default null
+             */
+            rollout: components["schemas"]["RolloutIn"] | null;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * Policy Id
+             * @default null
+             */
+            policy_id: string | null;
+        };
+        /**
+         * PolicyPreviewRing
+         * @description A ring of a policy before it is kept.
+         */
+        PolicyPreviewRing: {
+            /** Name */
+            name: string;
+            /** Hosts */
+            hosts: number;
+        };
+        /**
+         * PolicyQuery
+         * @description Which policies, newest first.
+         */
+        PolicyQuery: {
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Cursor
+             * @description next_cursor of the page before
+             * @default null
+             */
+            cursor: string | null;
+            /**
+             * Enabled
+             * @default null
+             */
+            enabled: boolean | null;
+            /**
+             * Search
+             * @description part of the name
+             * @default null
+             */
+            search: string | null;
+        };
+        /**
+         * PolicyRing
+         * @description A ring of a policy over all its hosts; ``held`` says why they do not start now.
+         */
+        PolicyRing: {
+            /** Name */
+            name: string;
+            /** Hosts */
+            hosts: number;
+            /** Held */
+            held: string | null;
+        };
+        /**
+         * PreviewExcluded
+         * @description A pending package that would be left out, and by whose word.
+         */
+        PreviewExcluded: {
+            /** Name */
+            name: string;
+            /**
+             * Package
+             * @description the name or pattern that excludes it
+             */
+            package: string;
+            /** Owner */
+            owner: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Expires At
+             * @description null: it ends with this deployment
+             */
+            expires_at: string | null;
+            /**
+             * Standing
+             * @description for every deployment, not for this one only
+             */
+            standing: boolean;
+        };
         /**
          * PreviewHost
          * @description What a deployment would do on one host; ``problem`` says why it may not work (unreachable, busy, unknown).
@@ -3430,6 +4401,13 @@ export interface components {
              * @default null
              */
             reboot_hold: string | null;
+            /** Excluded */
+            excluded: components["schemas"]["PreviewExcluded"][];
+            /**
+             * Outside Windows
+             * @description would be touched now though no window of its is open
+             */
+            outside_windows: boolean;
         };
         /**
          * PreviewPackage
@@ -5397,6 +6375,170 @@ export interface operations {
             };
         };
     };
+    exclusions_list_exclusions: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                state?: ("active" | "expired") | null;
+                host_id?: string | null;
+                group_id?: string | null;
+                search?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ExclusionOut_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exclusions_create_exclusion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExclusionCreate"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExclusionOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exclusions_show_exclusion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                exclusion_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExclusionDetail"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exclusions_delete_exclusion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                exclusion_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exclusions_change_exclusion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                exclusion_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExclusionPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExclusionOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     fleet_show_fleet: {
         parameters: {
             query?: never;
@@ -7209,6 +8351,201 @@ export interface operations {
                 };
                 content: {
                     "application/x-pem-file": unknown;
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    policies_list_policies: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                enabled?: boolean | null;
+                search?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PolicyOut_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    policies_create_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyCreate"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    policies_preview_policy_: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyPreviewIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyPreview"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    policies_show_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                policy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyDetail"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    policies_delete_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                policy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    policies_change_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                policy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
                 };
             };
             /** @description A problem document (RFC 9457) */

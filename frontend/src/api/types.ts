@@ -53,6 +53,30 @@ export type Delivery = Schemas["DeliveryOut"];
 export type DeliveryState = Delivery["state"];
 export type Problem = Schemas["Problem"];
 
+export type Exclusion = Schemas["ExclusionOut"];
+export type ExclusionDetail = Schemas["ExclusionDetail"];
+export type ExclusionCreate = Given<
+  Schemas["ExclusionCreate"],
+  "package" | "owner" | "reason" | "expires_at"
+>;
+export type Policy = Schemas["PolicyOut"];
+export type PolicyDetail = Schemas["PolicyDetail"];
+export type PolicyPreview = Schemas["PolicyPreview"];
+export type PolicyPreviewHost = Schemas["PolicyPreviewHost"];
+export type Rollout = Schemas["RolloutOut"];
+/** A policy as the editor writes it: every field, so that a change says all that it means. */
+export interface PolicyBody {
+  name: string;
+  enabled: boolean;
+  all_hosts: boolean;
+  group_ids: string[];
+  host_ids: string[];
+  what: Policy["what"];
+  exclude: { package: string; reason: string }[];
+  reboot: Policy["reboot"];
+  rollout: Rollout | null;
+}
+
 /** One page of a list. */
 export interface Page<Item> {
   items: Item[];

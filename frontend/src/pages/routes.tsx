@@ -9,6 +9,8 @@ const load = {
   hosts: () => import("@/pages/Hosts"),
   host: () => import("@/pages/Host"),
   deploy: () => import("@/pages/Deploy"),
+  policies: () => import("@/pages/Policies"),
+  exclusions: () => import("@/pages/Exclusions"),
   jobs: () => import("@/pages/Jobs"),
   deployment: () => import("@/pages/Deployment"),
   windows: () => import("@/pages/Windows"),
@@ -20,6 +22,8 @@ const Dashboard = lazy(load.dashboard);
 const Hosts = lazy(load.hosts);
 const Host = lazy(load.host);
 const Deploy = lazy(load.deploy);
+const Policies = lazy(load.policies);
+const Exclusions = lazy(load.exclusions);
 const Jobs = lazy(load.jobs);
 const Deployment = lazy(load.deployment);
 const Windows = lazy(load.windows);
@@ -52,6 +56,10 @@ export const router = createBrowserRouter([
           { path: "hosts", element: <Hosts /> },
           { path: "hosts/:id", element: <Host /> },
           { path: "deploy", element: <Deploy /> },
+          { path: "deploy/policies", element: <Policies /> },
+          { path: "deploy/policies/new", element: <Policies making /> },
+          { path: "deploy/policies/:id", element: <Policies /> },
+          { path: "deploy/exclusions", element: <Exclusions /> },
           { path: "jobs", element: <Jobs /> },
           { path: "jobs/:id", element: <Deployment /> },
           { path: "windows", element: <Windows /> },

@@ -134,6 +134,8 @@ export function previewHost(id: string, changes: Partial<PreviewHost> = {}): Pre
     runs: "at once",
     runs_at: null,
     ring: 0,
+    excluded: [],
+    outside_windows: false,
     problem: null,
     reboot_hold: null,
     ...changes,

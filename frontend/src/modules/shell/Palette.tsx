@@ -24,6 +24,8 @@ const PAGES: readonly { icon: IconName; text: string; to: string }[] = [
   { icon: "dashboard", text: "Dashboard", to: "/" },
   { icon: "hosts", text: "Hosts", to: "/hosts" },
   { icon: "deploy", text: "Deploy patches", to: "/deploy" },
+  { icon: "deploy", text: "Standing policies", to: "/deploy/policies" },
+  { icon: "deploy", text: "Exclusions", to: "/deploy/exclusions" },
   { icon: "jobs", text: "Jobs", to: "/jobs" },
   { icon: "windows", text: "Maintenance windows", to: "/windows" },
   { icon: "groups", text: "Groups", to: "/groups" },
