@@ -170,7 +170,8 @@ class TransitionView:
 class JobView:
     """A job as lists and details show it; ``transitions`` are filled in a detail only.
 
-    ``not_before`` is when a queued job may start; None while nobody knows, and once it has begun.
+    ``not_before`` is when a queued job may start; None while nobody knows, and once it has begun. ``reason`` and
+    ``created_by`` are of jobs without a deployment, ``rollback_of`` of rollbacks.
     """
 
     id: UUID
@@ -193,6 +194,9 @@ class JobView:
     when: When = When.NOW
     not_before: datetime | None = None
     ring: int = 0
+    reason: str = ""
+    created_by: str | None = None
+    rollback_of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +259,7 @@ class PreviewHost:
     excluded: tuple[PreviewExcluded, ...] = ()
     outside_windows: bool = False
     ring: int = 0
+    reboot_hold: str | None = None  # why it will not be rebooted although it needs to be
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +311,9 @@ class JobFilter:
     cursor: str | None = None
     search: str | None = None  # part of the host's name or address, or of the message
     ring: int | None = None
+    operations: tuple[Operation, ...] | None = None
+    since: datetime | None = None  # created at that moment or later
+    until: datetime | None = None  # created before
 
 
 class Resolution(StrEnum):

@@ -82,16 +82,16 @@ _COUNT: Final = f"SELECT count(*) FROM deployments d WHERE {_VISIBLE}"  # noqa: 
 _HOSTS_OF: Final = "SELECT DISTINCT host_id FROM jobs WHERE deployment_id = $1 AND superseded_by IS NULL"
 _PREVIEW_HOSTS: Final = """
 SELECT h.id, h.display_name, h.address, h.health, h.health_reason, h.patches_read_at, h.reboot_required,
+       h.reboot_hold_reason, h.reboot_hold_by, h.reboot_hold_at,
        (SELECT j.state FROM jobs j WHERE j.host_id = h.id
         AND j.state IN ('dispatching', 'running', 'rebooting', 'verifying', 'outcome_unknown') LIMIT 1) AS busy
 FROM hosts h WHERE h.id = ANY ($1) ORDER BY h.display_name, h.id
 """
 _PREVIEW_PATCHES: Final = """
-SELECT host_id, name, current_version, available_version, severity, cve_ids, requires_reboot
-FROM host_patches
-WHERE host_id = ANY ($1) AND ($2::text[] IS NULL OR name = ANY ($2))
-  AND (NOT $3 OR cardinality(cve_ids) > 0 OR severity = ANY ($4))
-ORDER BY host_id, name
+SELECT u.number, name, current_version, available_version, severity, cve_ids, requires_reboot
+FROM unnest($1::uuid[]) WITH ORDINALITY AS u (id, number) JOIN host_patches ON host_id = u.id
+WHERE ($2::text[] IS NULL OR name = ANY ($2)) AND (NOT $3 OR cardinality(cve_ids) > 0 OR severity = ANY ($4))
+ORDER BY u.number, name
 """
 _REBOOTS: Final = """
 SELECT count(*) FROM hosts h WHERE h.id = ANY ($1) AND EXISTS (
@@ -277,14 +277,15 @@ def _view(row: asyncpg.Record, rollout: SeenRollout | None) -> DeploymentView:
 
 async def preview_rows(
     connection: Connection, host_ids: Sequence[UUID], packages: Sequence[str] | None, security_only: bool
-) -> tuple[list[dict[str, Any]], dict[UUID, list[dict[str, Any]]]]:
+) -> tuple[list[dict[str, Any]], dict[UUID, list[Any]]]:
     """Hosts, and the patches that would be applied by host, as last read from the agents."""
     ids = list(host_ids)
     hosts = [dict(row) for row in await connection.fetch(_PREVIEW_HOSTS, ids)]
     names = None if packages is None else list(packages)
-    patches: dict[UUID, list[dict[str, Any]]] = {}
+    patches: dict[UUID, list[Any]] = {}
     for row in await connection.fetch(_PREVIEW_PATCHES, ids, names, security_only, SECURITY_WORDS):
-        patches.setdefault(row["host_id"], []).append(dict(row))
+        # Hosts by number: of 100,000 rows, making the ids takes as long as all else.
+        patches.setdefault(ids[row["number"] - 1], []).append(row)
     return hosts, patches
 
 

@@ -23,12 +23,14 @@ AND ($2::text[] IS NULL OR j.state = ANY ($2))
 AND ($3::uuid IS NULL OR j.host_id = $3)
 AND ($4::uuid IS NULL OR (j.deployment_id = $4 AND j.superseded_by IS NULL))
 AND ($6::integer IS NULL OR j.ring = $6)
+AND ($7::text[] IS NULL OR j.operation = ANY ($7))
+AND ($8::timestamptz IS NULL OR j.created_at >= $8) AND ($9::timestamptz IS NULL OR j.created_at < $9)
 AND ($5::text IS NULL OR strpos(lower(concat_ws(E'\\n', j.host_name, j.host_address, j.message)), lower($5)) > 0)
 """
 _PAGE: Final = f"""
 SELECT j.* FROM jobs j
-WHERE {_MATCH} AND ($7::timestamptz IS NULL OR (j.created_at, j.id) < ($7, $8::uuid))
-ORDER BY j.created_at DESC, j.id DESC LIMIT $9
+WHERE {_MATCH} AND ($10::timestamptz IS NULL OR (j.created_at, j.id) < ($10, $11::uuid))
+ORDER BY j.created_at DESC, j.id DESC LIMIT $12
 """  # noqa: S608 - constants only
 _COUNT: Final = f"SELECT count(*) FROM jobs j WHERE {_MATCH}"  # noqa: S608 - constants only
 _ONE: Final = f"SELECT j.* FROM jobs j WHERE j.id = $2 AND {JOB_IN_SCOPE}"  # noqa: S608 - constants only
@@ -41,7 +43,8 @@ _CANCEL: Final = f"""
 UPDATE jobs j SET state = 'cancelled', version = j.version + 1, message = $3, finished_at = $4, not_before = NULL
 WHERE ($2::uuid IS NULL OR j.id = $2) AND ($5::uuid IS NULL OR (j.deployment_id = $5 AND j.superseded_by IS NULL))
   AND {JOB_IN_SCOPE}
-  AND (j.state = 'queued' OR (j.state = 'dispatching' AND {NOTHING_SENT}))
+  AND (j.state = 'queued'
+       OR ((j.state = 'dispatching' OR (j.state = 'rebooting' AND j.operation = 'reboot')) AND {NOTHING_SENT}))
 RETURNING j.id, j.host_id, j.deployment_id, j.version, j.message
 """  # noqa: S608 - constants only
 _CANCEL_LISTED: Final = """
@@ -75,7 +78,18 @@ async def list_jobs(
 ) -> tuple[tuple[JobView, ...], int]:
     """A page of jobs in sight, newest first, and how many match."""
     states = None if wanted.states is None else [state.value for state in wanted.states]
-    match = (groups_of(scope), states, wanted.host_id, wanted.deployment_id, wanted.search, wanted.ring)
+    operations = None if wanted.operations is None else [operation.value for operation in wanted.operations]
+    match = (
+        groups_of(scope),
+        states,
+        wanted.host_id,
+        wanted.deployment_id,
+        wanted.search,
+        wanted.ring,
+        operations,
+        wanted.since,
+        wanted.until,
+    )
     moment, key = after or (None, None)
     rows = await connection.fetch(_PAGE, *match, moment, key, wanted.limit)
     total: int = await connection.fetchval(_COUNT, *match)
@@ -138,6 +152,9 @@ async def _views(
             when=When(row["starts"]),
             not_before=row["not_before"],
             ring=row["ring"],
+            reason=row["reason"],
+            created_by=row["created_by_name"],
+            rollback_of=row["rollback_of"],
         )
         for row in rows
     )

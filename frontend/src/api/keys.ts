@@ -12,7 +12,11 @@ export const keys = {
   deployments: ["deployments"] as const,
   deployment: (id: string) => ["deployments", id] as const,
   deploymentJobs: (id: string) => ["jobs", "of", id] as const,
+  deploymentFailures: (id: string) => ["jobs", "failed-of", id] as const,
+  jobList: (filter: unknown) => ["jobs", "list", filter] as const,
   failures: ["jobs", "failed"] as const,
+  rollback: (id: string) => ["jobs", "one", id, "rollback"] as const,
+  service: (id: string, name: string) => ["hosts", id, "services", name] as const,
   job: (id: string) => ["jobs", "one", id] as const,
   /** All that is known of windows and freezes starts like this one, so that a change makes all of it old. */
   windows: ["windows"] as const,

@@ -703,8 +703,9 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change a host's name, FQDN, port or groups. Its address is its identity: remove it and add the new one
-         * @description Operators move hosts between their own groups only; taking the last group off is an administrator's. For operators and admins, on the hosts they may see.
+         * Change a host's name, FQDN, port, groups or reboot hold. Its address is its identity: remove and add it instead
+         * @description Operators move hosts between their own groups only; taking the last group off is an administrator's. While
+         *     ``reboot_hold`` is true no job reboots the host, from this answer on. For operators and admins, on the hosts they may see.
          */
         patch: operations["hosts_change_host"];
         trace?: never;
@@ -774,6 +775,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/hosts/{host_id}/package-operations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Queue an installation, an update or a removal on one host; what became of it is read from the host afterwards
+         * @description Updates and removals name exactly one package. Takes an ``Idempotency-Key``. For operators and admins, on the hosts they may see.
+         */
+        post: operations["jobs_change_packages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/hosts/{host_id}/packages": {
         parameters: {
             query?: never;
@@ -808,6 +829,26 @@ export interface paths {
         get: operations["hosts_list_patches"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hosts/{host_id}/reboot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Queue a reboot of a host, proven by its uptime. 409 while the host is on hold. Takes an ``Idempotency-Key``
+         * @description For operators and admins, on the hosts they may see.
+         */
+        post: operations["jobs_reboot_host"];
         delete?: never;
         options?: never;
         head?: never;
@@ -849,6 +890,26 @@ export interface paths {
          * @description For admins.
          */
         post: operations["hosts_restart_actor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hosts/{host_id}/services/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A service of a host, read now; nothing is kept. 404 when the host has none of that name
+         * @description 502 says why the agent could not be asked, 504 that it took too long, 503 that it asks to wait. For every signed-in user, about the hosts they may see.
+         */
+        get: operations["hosts_show_service"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -959,6 +1020,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{job_id}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a rollback of a job would undo, as far as known, and what it cannot promise. Nothing is queued
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["jobs_preview_rollback"];
+        put?: never;
+        /**
+         * Queue the rollback of a finished job through its agent; its packages are read afterwards
+         * @description 409 for a job that cannot be rolled back, and for an adopted one without ``confirm_adopted``. Takes an
+         *     ``Idempotency-Key``. For operators and admins, on the hosts they may see.
+         */
+        post: operations["jobs_rollback_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/live": {
         parameters: {
             query?: never;
@@ -1002,6 +1088,162 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Channels by name. Operators, who choose among them for their rules, see names and kinds only
+         * @description For every signed-in user.
+         */
+        get: operations["notifications_list_channels"];
+        put?: never;
+        /**
+         * Make a channel. Password, tokens and the webhook's address are kept encrypted. 409 when the name is taken
+         * @description For admins.
+         */
+        post: operations["notifications_create_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/channels/{channel_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a channel that no rule uses; 409 while one does
+         * @description For admins.
+         */
+        delete: operations["notifications_delete_channel"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a channel; absent fields stay, secrets too. What waits for it is tried at once
+         * @description For admins.
+         */
+        patch: operations["notifications_change_channel"];
+        trace?: never;
+    };
+    "/api/v1/notifications/channels/{channel_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test message now and answer how that really ended, after 20 seconds at most
+         * @description For admins.
+         */
+        post: operations["notifications_test_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was sent by the caller's rules, or waits to be, newest first; administrators see all. Kept for 90 days
+         * @description For every signed-in user.
+         */
+        get: operations["notifications_list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/deliveries/{delivery_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a delivery at once, and for another day; also one that was given up. 409 when it has arrived
+         * @description For every signed-in user.
+         */
+        post: operations["notifications_retry_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The caller's own rules, newest first; administrators see everybody's and the shared ones
+         * @description For every signed-in user.
+         */
+        get: operations["notifications_list_rules"];
+        put?: never;
+        /**
+         * Ask to be told. A rule of one's own is about hosts in one's sight at the moment of sending; ``shared`` ones are
+         * @description the administrators'. Of many events at once one message tells, with numbers and first causes. For every signed-in user.
+         */
+        post: operations["notifications_create_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/rules/{rule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a rule. What waits to be sent by it is not sent
+         * @description For every signed-in user.
+         */
+        delete: operations["notifications_delete_rule"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a rule; absent and null fields stay. What waits is sent by the rule as it is then, or not at all
+         * @description For every signed-in user.
+         */
+        patch: operations["notifications_change_rule"];
         trace?: never;
     };
     "/api/v1/pki/crl": {
@@ -1590,6 +1832,93 @@ export interface components {
             profile: ("agent_server" | "manager_client" | "https_server") | null;
         };
         /**
+         * ChannelCreate
+         * @description A way out: ``smtp`` or ``webhook`` as its kind says.
+         */
+        ChannelCreate: {
+            /** Name */
+            name: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "smtp" | "webhook";
+            /** @default null */
+            smtp: components["schemas"]["SmtpIn"] | null;
+            /** @default null */
+            webhook: components["schemas"]["WebhookIn"] | null;
+        };
+        /**
+         * ChannelOut
+         * @description A channel. Operators, who choose channels for their rules, see name and kind only.
+         */
+        ChannelOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "smtp" | "webhook";
+            smtp: components["schemas"]["SmtpOut"] | null;
+            webhook: components["schemas"]["WebhookOut"] | null;
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * ChannelPatch
+         * @description Changes of a channel; its kind stays.
+         */
+        ChannelPatch: {
+            /**
+             * Name
+             * @default null
+             */
+            name: string | null;
+            /** @default null */
+            smtp: components["schemas"]["SmtpPatch"] | null;
+            /** @default null */
+            webhook: components["schemas"]["WebhookPatch"] | null;
+        };
+        /**
+         * ChannelTest
+         * @description How the attempt really ended; ``detail`` says what to do when it failed.
+         */
+        ChannelTest: {
+            /** Ok */
+            ok: boolean;
+            /** Detail */
+            detail: string;
+            /** Seconds */
+            seconds: number;
+        };
+        /**
+         * ChannelTestQuery
+         * @description Where a test mail goes.
+         */
+        ChannelTestQuery: {
+            /**
+             * Recipient
+             * @description smtp: default the channel's own
+             */
+            recipient?: string[];
+        };
+        /**
          * Compliance
          * @description Hosts of a policy in the caller's sight.
          */
@@ -1626,6 +1955,98 @@ export interface components {
             items: components["schemas"]["WindowOut"][];
             /** Unchanged */
             unchanged: number;
+        };
+        /**
+         * DeliveryOut
+         * @description One message to one rule's audience, and how its attempts went. Its id is the message's in every attempt.
+         */
+        DeliveryOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Event
+             * @enum {string}
+             */
+            event: "job_failed" | "outcome_unknown" | "deployment_stopped" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring";
+            /** Summary */
+            summary: string;
+            /**
+             * Rule Id
+             * @description null: deleted since
+             */
+            rule_id: string | null;
+            /** Rule Name */
+            rule_name: string;
+            /** Shared */
+            shared: boolean;
+            /**
+             * Channel Id
+             * @description null: deleted since
+             */
+            channel_id: string | null;
+            /** Channel Name */
+            channel_name: string;
+            /**
+             * State
+             * @description failed: given up; dropped: nobody may read it any more
+             * @enum {string}
+             */
+            state: "pending" | "delivered" | "failed" | "dropped";
+            /** Attempts */
+            attempts: number;
+            /**
+             * Last Error
+             * @description of the last attempt; empty: none, or it arrived
+             */
+            last_error: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Last Attempt At */
+            last_attempt_at: string | null;
+            /** Next Try At */
+            next_try_at: string | null;
+            /**
+             * Give Up At
+             * Format: date-time
+             */
+            give_up_at: string;
+            /** Finished At */
+            finished_at: string | null;
+        };
+        /**
+         * DeliveryQuery
+         * @description Which deliveries, newest first.
+         */
+        DeliveryQuery: {
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Cursor
+             * @description next_cursor of the page before
+             * @default null
+             */
+            cursor: string | null;
+            /** State */
+            state?: ("pending" | "delivered" | "failed" | "dropped")[];
+            /**
+             * Rule Id
+             * @default null
+             */
+            rule_id: string | null;
+            /**
+             * Channel Id
+             * @default null
+             */
+            channel_id: string | null;
         };
         /**
          * DeploymentCreate
@@ -2405,6 +2826,18 @@ export interface components {
              * @description all groups of the host
              */
             group_ids?: string[];
+            /**
+             * Reboot Hold
+             * @description true: no job reboots the host until this is false again
+             * @default false
+             */
+            reboot_hold: boolean;
+            /**
+             * Reboot Hold Reason
+             * @description why; only while the host is on hold
+             * @default
+             */
+            reboot_hold_reason: string;
         };
         /**
          * HostQuery
@@ -2443,6 +2876,12 @@ export interface components {
              * @default null
              */
             reboot_required: boolean | null;
+            /**
+             * Reboot Hold
+             * @description true: hosts that no job may reboot
+             * @default null
+             */
+            reboot_hold: boolean | null;
             /**
              * Max Severity
              * @description severity of the worst pending patch
@@ -2510,6 +2949,17 @@ export interface components {
             last_seen_at: string | null;
             /** Reboot Required */
             reboot_required: boolean;
+            /**
+             * Reboot Hold
+             * @description no job reboots the host until somebody lifts the hold
+             */
+            reboot_hold: boolean;
+            /** Reboot Hold Reason */
+            reboot_hold_reason: string | null;
+            /** Reboot Hold By */
+            reboot_hold_by: string | null;
+            /** Reboot Hold At */
+            reboot_hold_at: string | null;
             /** Pending Patches */
             pending_patches: number;
             /** Pending Security */
@@ -2601,6 +3051,24 @@ export interface components {
              * @description its ring in its deployment's rollout, 0 first; it never changes
              */
             ring: number;
+            /**
+             * Reason
+             * @description why somebody asked for a job without a deployment
+             * @default
+             */
+            reason: string;
+            /**
+             * Created By
+             * @description who did; a deployment's jobs are its creator's
+             * @default null
+             */
+            created_by: string | null;
+            /**
+             * Rollback Of
+             * @description the job that a rollback undoes
+             * @default null
+             */
+            rollback_of: string | null;
             /** Attempts */
             attempts: components["schemas"]["AttemptOut"][];
             /** Packages */
@@ -2636,7 +3104,7 @@ export interface components {
         };
         /**
          * JobOut
-         * @description A job: one host's part of a deployment.
+         * @description A job: one host's part of a deployment, or an operation on one host.
          */
         JobOut: {
             /**
@@ -2684,6 +3152,24 @@ export interface components {
              * @description its ring in its deployment's rollout, 0 first; it never changes
              */
             ring: number;
+            /**
+             * Reason
+             * @description why somebody asked for a job without a deployment
+             * @default
+             */
+            reason: string;
+            /**
+             * Created By
+             * @description who did; a deployment's jobs are its creator's
+             * @default null
+             */
+            created_by: string | null;
+            /**
+             * Rollback Of
+             * @description the job that a rollback undoes
+             * @default null
+             */
+            rollback_of: string | null;
             /** Attempts */
             attempts: components["schemas"]["AttemptOut"][];
             /** Packages */
@@ -2726,6 +3212,20 @@ export interface components {
              * @default null
              */
             deployment_id: string | null;
+            /** Operation */
+            operation?: components["schemas"]["Operation"][];
+            /**
+             * Since
+             * @description created at that moment or later
+             * @default null
+             */
+            since: string | null;
+            /**
+             * Until
+             * @description created before that moment
+             * @default null
+             */
+            until: string | null;
             /**
              * Ring
              * @description of its deployment's rollout, 0 first
@@ -2892,6 +3392,55 @@ export interface components {
             items: components["schemas"]["OccurrenceOut"][];
         };
         /**
+         * Operation
+         * @description What a job does on its host, in the agent's REST words.
+         * @enum {string}
+         */
+        Operation: "patchapply" | "reboot" | "rollback" | "install" | "update" | "remove";
+        /**
+         * PackageOperation
+         * @description Install some packages, or update or remove exactly one: agents take one name a call there.
+         */
+        PackageOperation: {
+            /**
+             * When
+             * @default now
+             * @enum {string}
+             */
+            when: "now" | "window";
+            /**
+             * Reason
+             * @description why, for whoever reads the job later
+             * @default
+             */
+            reason: string;
+            /**
+             * Override Freeze
+             * @description start inside freezes too: an administrator's word
+             * @default false
+             */
+            override_freeze: boolean;
+            /**
+             * Operation
+             * @enum {string}
+             */
+            operation: "install" | "update" | "remove";
+            /** Packages */
+            packages: components["schemas"]["PackageWanted"][];
+            /**
+             * Purge
+             * @description a removal takes the configuration too
+             * @default false
+             */
+            purge: boolean;
+            /**
+             * Reboot
+             * @default never
+             * @enum {string}
+             */
+            reboot: "never" | "if_required";
+        };
+        /**
          * PackageOut
          * @description A package of a job and its verified result.
          */
@@ -2963,6 +3512,19 @@ export interface components {
             description: string;
         };
         /**
+         * PackageWanted
+         * @description A package; ``version`` null means the newest.
+         */
+        PackageWanted: {
+            /** Name */
+            name: string;
+            /**
+             * Version
+             * @default null
+             */
+            version: string | null;
+        };
+        /**
          * PageQuery
          * @description Which page of a list.
          */
@@ -3007,6 +3569,30 @@ export interface components {
         Page_CertificateOut_: {
             /** Items */
             items: components["schemas"]["CertificateOut"][];
+            /**
+             * Next Cursor
+             * @default null
+             */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+        };
+        /** Page[ChannelOut] */
+        Page_ChannelOut_: {
+            /** Items */
+            items: components["schemas"]["ChannelOut"][];
+            /**
+             * Next Cursor
+             * @default null
+             */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+        };
+        /** Page[DeliveryOut] */
+        Page_DeliveryOut_: {
+            /** Items */
+            items: components["schemas"]["DeliveryOut"][];
             /**
              * Next Cursor
              * @default null
@@ -3127,6 +3713,18 @@ export interface components {
         Page_PolicyOut_: {
             /** Items */
             items: components["schemas"]["PolicyOut"][];
+            /**
+             * Next Cursor
+             * @default null
+             */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+        };
+        /** Page[RuleOut] */
+        Page_RuleOut_: {
+            /** Items */
+            items: components["schemas"]["RuleOut"][];
             /**
              * Next Cursor
              * @default null
@@ -3797,6 +4395,12 @@ export interface components {
             ring: number;
             /** Problem */
             problem: string | null;
+            /**
+             * Reboot Hold
+             * @description why it will not be rebooted although it needs to be
+             * @default null
+             */
+            reboot_hold: string | null;
             /** Excluded */
             excluded: components["schemas"]["PreviewExcluded"][];
             /**
@@ -3872,6 +4476,30 @@ export interface components {
             errors: {
                 [key: string]: string;
             }[];
+        };
+        /**
+         * RebootRequest
+         * @description A reboot alone, now or in the host's next maintenance window.
+         */
+        RebootRequest: {
+            /**
+             * When
+             * @default now
+             * @enum {string}
+             */
+            when: "now" | "window";
+            /**
+             * Reason
+             * @description why, for whoever reads the job later
+             * @default
+             */
+            reason: string;
+            /**
+             * Override Freeze
+             * @description start inside freezes too: an administrator's word
+             * @default false
+             */
+            override_freeze: boolean;
         };
         /**
          * ResumeIn
@@ -3964,6 +4592,95 @@ export interface components {
          */
         Role: "admin" | "operator";
         /**
+         * RollbackPackage
+         * @description A package as the rollback would change it, as far as known: null versions are not known, or not installed.
+         */
+        RollbackPackage: {
+            /** Name */
+            name: string;
+            /** From Version */
+            from_version: string | null;
+            /** To Version */
+            to_version: string | null;
+            /**
+             * Change
+             * @enum {string}
+             */
+            change: "downgrade" | "remove" | "reinstall";
+        };
+        /**
+         * RollbackPreview
+         * @description What a rollback would undo. ``why_not`` says why it cannot be asked for.
+         */
+        RollbackPreview: {
+            /**
+             * Job Id
+             * Format: uuid
+             */
+            job_id: string;
+            /**
+             * Host Id
+             * Format: uuid
+             */
+            host_id: string;
+            /** Host Name */
+            host_name: string;
+            /** Operation */
+            operation: string;
+            /** Possible */
+            possible: boolean;
+            /** Why Not */
+            why_not: string | null;
+            /** Agent Job Id */
+            agent_job_id: string | null;
+            /**
+             * Agent Knows Job
+             * @description asked of the agent just now; null when it gave no answer
+             */
+            agent_knows_job: boolean | null;
+            /** Adopted */
+            adopted: boolean;
+            /**
+             * Needs Confirmation
+             * @description send confirm_adopted true: the job may be somebody else's work
+             */
+            needs_confirmation: boolean;
+            /** Packages */
+            packages: components["schemas"]["RollbackPackage"][];
+            /** Warnings */
+            warnings: string[];
+        };
+        /**
+         * RollbackRequest
+         * @description The rollback of a finished job.
+         */
+        RollbackRequest: {
+            /**
+             * When
+             * @default now
+             * @enum {string}
+             */
+            when: "now" | "window";
+            /**
+             * Reason
+             * @description why, for whoever reads the job later
+             * @default
+             */
+            reason: string;
+            /**
+             * Override Freeze
+             * @description start inside freezes too: an administrator's word
+             * @default false
+             */
+            override_freeze: boolean;
+            /**
+             * Confirm Adopted
+             * @description an adopted job is rolled back only with this
+             * @default false
+             */
+            confirm_adopted: boolean;
+        };
+        /**
          * RolloutIn
          * @description A deployment in rings, one after the other. Hosts that no ring takes form the last one.
          *
@@ -4015,6 +4732,154 @@ export interface components {
             stop_after_failed_percent: number | null;
             /** Max Unavailable */
             max_unavailable: number | null;
+        };
+        /**
+         * RuleCreate
+         * @description Who is told of what. A rule of one's own is about hosts in one's sight, at the moment of sending.
+         */
+        RuleCreate: {
+            /** Name */
+            name: string;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * Shared
+             * @description the administrators' rule, about all hosts or those of the groups
+             * @default false
+             */
+            shared: boolean;
+            /**
+             * Channel Id
+             * Format: uuid
+             */
+            channel_id: string;
+            /** Events */
+            events: ("job_failed" | "outcome_unknown" | "deployment_stopped" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring")[];
+            /**
+             * Group Ids
+             * @description empty: all hosts in sight
+             */
+            group_ids?: string[];
+            /**
+             * Recipients
+             * @description mail only; empty: the channel's
+             */
+            recipients?: string[];
+        };
+        /**
+         * RuleOut
+         * @description A rule.
+         */
+        RuleOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Enabled */
+            enabled: boolean;
+            /** Shared */
+            shared: boolean;
+            /**
+             * Owner
+             * @description user name; null: shared
+             */
+            owner: string | null;
+            /** Mine */
+            mine: boolean;
+            /**
+             * Channel Id
+             * Format: uuid
+             */
+            channel_id: string;
+            /** Channel Name */
+            channel_name: string;
+            /**
+             * Channel Kind
+             * @enum {string}
+             */
+            channel_kind: "smtp" | "webhook";
+            /** Events */
+            events: ("job_failed" | "outcome_unknown" | "deployment_stopped" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring")[];
+            /** Group Ids */
+            group_ids: string[];
+            /** Recipients */
+            recipients: string[];
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * RulePatch
+         * @description Changes of a rule; absent fields stay.
+         */
+        RulePatch: {
+            /**
+             * Name
+             * @default null
+             */
+            name: string | null;
+            /**
+             * Enabled
+             * @default null
+             */
+            enabled: boolean | null;
+            /**
+             * Channel Id
+             * @default null
+             */
+            channel_id: string | null;
+            /**
+             * Events
+             * @default null
+             */
+            events: ("job_failed" | "outcome_unknown" | "deployment_stopped" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring")[] | null;
+            /**
+             * Group Ids
+             * @default null
+             */
+            group_ids: string[] | null;
+            /**
+             * Recipients
+             * @default null
+             */
+            recipients: string[] | null;
+        };
+        /**
+         * ServiceStatus
+         * @description A service as the host's agent tells it; null where it does not say.
+         */
+        ServiceStatus: {
+            /** Name */
+            name: string;
+            /** Display Name */
+            display_name: string | null;
+            /** Active State */
+            active_state: string | null;
+            /** Sub State */
+            sub_state: string | null;
+            /** Load State */
+            load_state: string | null;
+            /** Enabled State */
+            enabled_state: string | null;
+            /** Main Pid */
+            main_pid: number | null;
+            /** Healthy */
+            healthy: boolean | null;
         };
         /**
          * SessionOut
@@ -4078,6 +4943,112 @@ export interface components {
              * @default 0
              */
             unknown: number;
+        };
+        /**
+         * SmtpIn
+         * @description A mail server.
+         */
+        SmtpIn: {
+            /** Host */
+            host: string;
+            /**
+             * Port
+             * @default 587
+             */
+            port: number;
+            /**
+             * Security
+             * @description starttls is required, not only tried
+             * @default starttls
+             * @enum {string}
+             */
+            security: "starttls" | "tls" | "none";
+            /**
+             * Username
+             * @default null
+             */
+            username: string | null;
+            /**
+             * Password
+             * @description kept encrypted, never shown again
+             * @default null
+             */
+            password: string | null;
+            /**
+             * Sender
+             * @description the From address
+             * @example ops@example.com
+             */
+            sender: string;
+            /**
+             * Recipients
+             * @description of rules that name none
+             */
+            recipients?: string[];
+        };
+        /**
+         * SmtpOut
+         * @description A mail server, without its password.
+         */
+        SmtpOut: {
+            /** Host */
+            host: string;
+            /** Port */
+            port: number;
+            /**
+             * Security
+             * @enum {string}
+             */
+            security: "starttls" | "tls" | "none";
+            /** Username */
+            username: string | null;
+            /** Password Set */
+            password_set: boolean;
+            /** Sender */
+            sender: string;
+            /** Recipients */
+            recipients: string[];
+        };
+        /**
+         * SmtpPatch
+         * @description Changes of a mail server; absent fields stay, a null user name or password is removed.
+         */
+        SmtpPatch: {
+            /**
+             * Host
+             * @default null
+             */
+            host: string | null;
+            /**
+             * Port
+             * @default null
+             */
+            port: number | null;
+            /**
+             * Security
+             * @default null
+             */
+            security: ("starttls" | "tls" | "none") | null;
+            /**
+             * Username
+             * @default null
+             */
+            username: string | null;
+            /**
+             * Password
+             * @default null
+             */
+            password: string | null;
+            /**
+             * Sender
+             * @default null
+             */
+            sender: string | null;
+            /**
+             * Recipients
+             * @default null
+             */
+            recipients: string[] | null;
         };
         /**
          * TotpCode
@@ -4335,6 +5306,111 @@ export interface components {
              * @default null
              */
             role: ("admin" | "operator") | null;
+        };
+        /**
+         * WebhookIn
+         * @description An address that takes JSON; the address counts as a secret.
+         */
+        WebhookIn: {
+            /**
+             * Url
+             * Format: password
+             * @description kept encrypted; only its scheme and host are shown again
+             */
+            url: string;
+            /**
+             * Format
+             * @default json
+             * @enum {string}
+             */
+            format: "slack" | "teams" | "ntfy" | "json";
+            /**
+             * Topic
+             * @description ntfy: default the last part of the address
+             * @default null
+             */
+            topic: string | null;
+            /**
+             * Bearer Token
+             * @description sent as Authorization: Bearer
+             * @default null
+             */
+            bearer_token: string | null;
+            /**
+             * Signing Secret
+             * @description json: signs X-Patch-Manager-Timestamp, a dot and the body into X-Patch-Manager-Signature
+             * @default null
+             */
+            signing_secret: string | null;
+            /**
+             * Headers
+             * @description sent as they are; values are kept encrypted
+             */
+            headers?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * WebhookOut
+         * @description A webhook, without its address and secrets.
+         */
+        WebhookOut: {
+            /**
+             * Format
+             * @enum {string}
+             */
+            format: "slack" | "teams" | "ntfy" | "json";
+            /**
+             * Origin
+             * @description scheme and host of the address
+             */
+            origin: string;
+            /** Topic */
+            topic: string | null;
+            /** Bearer Token Set */
+            bearer_token_set: boolean;
+            /** Signing Secret Set */
+            signing_secret_set: boolean;
+            /** Header Names */
+            header_names: string[];
+        };
+        /**
+         * WebhookPatch
+         * @description Changes of a webhook; absent fields stay, a null token or secret is removed.
+         */
+        WebhookPatch: {
+            /**
+             * Url
+             * @default null
+             */
+            url: string | null;
+            /**
+             * Format
+             * @default null
+             */
+            format: ("slack" | "teams" | "ntfy" | "json") | null;
+            /**
+             * Topic
+             * @default null
+             */
+            topic: string | null;
+            /**
+             * Bearer Token
+             * @default null
+             */
+            bearer_token: string | null;
+            /**
+             * Signing Secret
+             * @default null
+             */
+            signing_secret: string | null;
+            /**
+             * Headers
+             * @default null
+             */
+            headers: {
+                [key: string]: string;
+            } | null;
         };
         /**
          * WindowCopy
@@ -6017,6 +7093,7 @@ export interface operations {
                 group_id?: string[];
                 ungrouped?: boolean | null;
                 reboot_required?: boolean | null;
+                reboot_hold?: boolean | null;
                 max_severity?: ("critical" | "high" | "medium" | "low" | "unknown")[];
                 actor_state?: ("starting" | "idle" | "waiting" | "polling" | "backing_off" | "working" | "quarantined" | "stopped")[];
                 overdue_critical?: boolean | null;
@@ -6309,6 +7386,41 @@ export interface operations {
             };
         };
     };
+    jobs_change_packages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PackageOperation"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     hosts_list_packages: {
         parameters: {
             query?: {
@@ -6383,6 +7495,41 @@ export interface operations {
             };
         };
     };
+    jobs_reboot_host: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RebootRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     hosts_refresh_host: {
         parameters: {
             query?: never;
@@ -6432,6 +7579,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HostRow"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    hosts_show_service: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host_id: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceStatus"];
                 };
             };
             /** @description A problem document (RFC 9457) */
@@ -6519,6 +7698,9 @@ export interface operations {
                 state?: ("queued" | "dispatching" | "running" | "rebooting" | "verifying" | "succeeded" | "failed" | "cancelled" | "outcome_unknown")[];
                 host_id?: string | null;
                 deployment_id?: string | null;
+                operation?: components["schemas"]["Operation"][];
+                since?: string | null;
+                until?: string | null;
                 ring?: number | null;
                 search?: string | null;
             };
@@ -6645,6 +7827,72 @@ export interface operations {
             };
         };
     };
+    jobs_preview_rollback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RollbackPreview"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    jobs_rollback_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RollbackRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     fleet_live: {
         parameters: {
             query?: never;
@@ -6688,6 +7936,363 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_list_channels: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ChannelOut_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_create_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelCreate"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_delete_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_change_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_test_channel: {
+        parameters: {
+            query?: {
+                recipient?: string[];
+            };
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelTest"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_list_deliveries: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                state?: ("pending" | "delivered" | "failed" | "dropped")[];
+                rule_id?: string | null;
+                channel_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeliveryOut_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_retry_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_list_rules: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RuleOut_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_create_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleCreate"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_delete_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_change_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RulePatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleOut"];
                 };
             };
             /** @description A problem document (RFC 9457) */

@@ -27,6 +27,11 @@ export type JobTotals = Schemas["JobTotals"];
 export type Job = Schemas["JobOut"];
 export type JobDetail = Schemas["JobDetail"];
 export type JobState = Job["state"];
+export type PackageOperation = Given<Schemas["PackageOperation"], "operation" | "packages">;
+export type RebootRequest = Partial<Schemas["RebootRequest"]>;
+export type RollbackRequest = Partial<Schemas["RollbackRequest"]>;
+export type RollbackPreview = Schemas["RollbackPreview"];
+export type ServiceStatus = Schemas["ServiceStatus"];
 export type Attempt = Schemas["AttemptOut"];
 export type Package = Schemas["PackageRow"];
 export type Certificate = Schemas["CertificateOut"];
@@ -40,6 +45,12 @@ export type UpcomingWindows = Schemas["UpcomingWindows"];
 export type UncoveredHost = Schemas["UncoveredHost"];
 export type Freeze = Schemas["FreezeOut"];
 export type FreezeCreate = Schemas["FreezeCreate"];
+export type Channel = Schemas["ChannelOut"];
+export type ChannelTest = Schemas["ChannelTest"];
+export type Rule = Schemas["RuleOut"];
+export type RuleEvent = Rule["events"][number];
+export type Delivery = Schemas["DeliveryOut"];
+export type DeliveryState = Delivery["state"];
 export type Problem = Schemas["Problem"];
 
 export type Exclusion = Schemas["ExclusionOut"];
@@ -94,8 +105,6 @@ export interface LiveJob {
   message: string;
 }
 
-export interface LiveDeployment {
-  id: string;
-  state: Deployment["state"];
-  totals: JobTotals;
-}
+/** A deployment as its rows in lists, as far as the stream tells it; totals are of the hosts in sight. */
+export type LiveDeployment = Pick<Deployment, "id" | "state" | "totals"> &
+  Partial<Pick<Deployment, "rings" | "stopped_at" | "stop_reason" | "finished_at" | "rollout">>;

@@ -15,6 +15,7 @@ const load = {
   deployment: () => import("@/pages/Deployment"),
   windows: () => import("@/pages/Windows"),
   groups: () => import("@/pages/Groups"),
+  settings: () => import("@/pages/Settings"),
 };
 
 const Dashboard = lazy(load.dashboard);
@@ -27,6 +28,7 @@ const Jobs = lazy(load.jobs);
 const Deployment = lazy(load.deployment);
 const Windows = lazy(load.windows);
 const Groups = lazy(load.groups);
+const Settings = lazy(load.settings);
 
 /** Start fetching the page of an address, while the session is still being renewed. */
 export function fetchPage(path: string): void {
@@ -63,6 +65,7 @@ export const router = createBrowserRouter([
           { path: "windows", element: <Windows /> },
           { path: "groups", element: <Groups /> },
           { path: "groups/:id", element: <Groups /> },
+          { path: "settings", element: <Settings /> },
           { path: "*", element: <NotFound /> },
         ],
       },

@@ -25,6 +25,10 @@ export function host(id: string, changes: Partial<HostRow> = {}): HostRow {
     agent_version: "2.5.5",
     last_seen_at: ago(0),
     reboot_required: false,
+    reboot_hold: false,
+    reboot_hold_reason: null,
+    reboot_hold_by: null,
+    reboot_hold_at: null,
     pending_patches: 0,
     pending_security: 0,
     pending_by_severity: { critical: 0, high: 0, medium: 0, low: 0, unknown: 0 },
@@ -92,6 +96,9 @@ export function job(id: string, changes: Partial<Job> = {}): Job {
     when: "now",
     not_before: null,
     ring: 0,
+    reason: "",
+    created_by: null,
+    rollback_of: null,
     attempts: [],
     packages: [],
     created_at: ago(0, 2),
@@ -130,6 +137,7 @@ export function previewHost(id: string, changes: Partial<PreviewHost> = {}): Pre
     excluded: [],
     outside_windows: false,
     problem: null,
+    reboot_hold: null,
     ...changes,
   };
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,6 +25,7 @@ class FoundJob:
     created_at: datetime | None = None
     completed_at: datetime | None = None
     packages: tuple[str, ...] | None = None
+    original_job_id: str | None = None  # of a rollback, where the agent says what it undoes
     progress: int = 0
     message: str = ""
     error_code: str | None = None
@@ -59,6 +61,17 @@ class ReadPatches:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadPackages:
+    """``GET /packages/{name}`` for each, or the whole list → ``PackagesRead`` or ``ReadFailed``.
+
+    ``patches``: the host's pending patches too, which say of some agents what their packages do not.
+    """
+
+    names: tuple[str, ...]
+    patches: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ReadExclusions:
     """What this job must leave out, as kept in the database at this moment → ``ExclusionsRead``."""
 
@@ -74,7 +87,7 @@ class ReadHealth:
 class Claim:
     """Take a place among the dispatches, unless it is held, and wait for the agent's budget of writes → ``Claimed``.
 
-    The place is given back after the send, as soon as the protocol waits, or when a read takes long.
+    The place is given back after the send, and as soon as the protocol waits.
     """
 
 
@@ -128,6 +141,7 @@ Command = (
     ReadJobs
     | ReadJob
     | ReadPatches
+    | ReadPackages
     | ReadExclusions
     | ReadHealth
     | Claim
@@ -180,6 +194,27 @@ class PatchesRead:
     """Pending patches. Not ``complete``: a part of the list is missing, so absence proves nothing."""
 
     patches: tuple[Patch, ...]
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PackageState:
+    """An installed package. ``version`` None: the agent does not say."""
+
+    version: str | None = None
+    latest_version: str | None = None
+    upgradable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PackagesRead:
+    """Those of the packages asked about that are installed; what is absent is not. ``pending`` None: not known.
+
+    Not ``complete``: a part of the list is missing, so absence proves nothing.
+    """
+
+    packages: Mapping[str, PackageState]
+    pending: tuple[Patch, ...] | None = None
     complete: bool = True
 
 
@@ -300,6 +335,7 @@ Event = (
     | JobSeen
     | JobGone
     | PatchesRead
+    | PackagesRead
     | ExclusionsRead
     | HealthRead
     | Claimed

@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from typing import assert_never
 from uuid import UUID
 
-from quart import request
-
 from patch_manager.domain import deployments as words
 from patch_manager.domain.deployments import DeploymentRequest, DeploymentView
 from patch_manager.domain.exclusions import Excluded
 from patch_manager.domain.jobs import RebootPolicy, When
 from patch_manager.domain.principal import Permission, Principal
 from patch_manager.http.call import call
-from patch_manager.http.errors import Conflict, Failure, FieldError, Forbidden, Invalid, NotFound, Unprocessable
+from patch_manager.http.errors import Conflict, Failure, FieldError, Forbidden, NotFound, Unprocessable
+from patch_manager.http.idempotency import IDEMPOTENCY_HEADER, idempotency_key
 from patch_manager.http.pages import PageQuery, refuse
+from patch_manager.http.preview_json import preview_json
 from patch_manager.http.rollout_rules import refused, rollout_of
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
@@ -27,8 +27,6 @@ from patch_manager.supervisor.jobs.going_on import GoingOnRefusal
 
 routes = Routes("deployments")
 
-IDEMPOTENCY_HEADER = "Idempotency-Key"
-_LONGEST_KEY = 200
 _SETTLE_SECONDS = 2.0  # what a row shows already belongs into a preview of it
 
 
@@ -41,9 +39,9 @@ async def create_deployment(principal: Principal, body: DeploymentCreate) -> Rep
     With an ``Idempotency-Key`` header the same request may be sent again and gives the same deployment; another request
     under the same key is answered 409.
     """
-    key = request.headers.get(IDEMPOTENCY_HEADER)
-    if key is not None and not (0 < len(key) <= _LONGEST_KEY and key.isprintable()):
-        return Invalid(f"{IDEMPOTENCY_HEADER} is 1 to {_LONGEST_KEY} printable characters")
+    key = idempotency_key()
+    if isinstance(key, Failure):
+        return key
     made = await services().deployments.create(principal, _request(body), key, origin())
     if not isinstance(made, DeploymentView):
         return _refusal(made)
@@ -53,13 +51,13 @@ async def create_deployment(principal: Principal, body: DeploymentCreate) -> Rep
 @routes.route(
     "POST", "/deployments/preview", permission=Permission.FLEET_OPERATE, body=DeploymentCreate, answer=DeploymentPreview
 )
-async def preview_deployment(principal: Principal, body: DeploymentCreate) -> DeploymentPreview | Failure:
+async def preview_deployment(principal: Principal, body: DeploymentCreate) -> Reply | Failure:
     """What a deployment would do, host by host, from the patches as last read. Nothing is queued."""
     await services().supervisor.settled(body.host_ids, _SETTLE_SECONDS)
     preview = await services().deployments.preview(principal, _request(body))
     if not isinstance(preview, words.DeploymentPreview):
         return _refusal(preview)
-    return DeploymentPreview.model_validate(preview)
+    return Reply(await preview_json(preview))
 
 
 @routes.route("GET", "/deployments", permission=Permission.FLEET_READ, query=PageQuery, answer=Page[DeploymentOut])
@@ -152,6 +150,12 @@ def _request(body: DeploymentCreate) -> DeploymentRequest:
     )
 
 
+def bad_packages(names: tuple[str, ...]) -> Failure:
+    """Answers names that no agent accepts, or none at all."""
+    detail = f"no agent accepts: {', '.join(name[:80] for name in names[:5])}" if names else "the list is empty"
+    return Unprocessable("the packages cannot be used", errors=(FieldError("/packages", detail),))
+
+
 def excluded(given: Iterable[ExcludeIn | str]) -> tuple[Excluded, ...]:
     """What a body leaves out; of a pattern that is given twice, the last reason."""
     found = (ExcludeIn(package=each) if isinstance(each, str) else each for each in given)
@@ -187,8 +191,7 @@ def _refusal(refusal: words.CreateRefusal) -> Failure:
         case words.NoHosts():
             return Unprocessable("name at least one host, or a group that has one")
         case words.InvalidPackages(names):
-            detail = f"no agent accepts: {', '.join(name[:80] for name in names[:5])}" if names else "the list is empty"
-            return Unprocessable("the packages cannot be used", errors=(FieldError("/packages", detail),))
+            return bad_packages(names)
         case words.InvalidExclusion(index, reason):
             return Unprocessable("the exclusion cannot be used", errors=(FieldError(f"/exclude/{index}", reason),))
         case words.InvalidRollout(problems):

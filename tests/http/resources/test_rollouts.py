@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
+from patch_manager.http.schemas.jobs import DeploymentPreview
 from tests.http.resources.world import World
 
 
@@ -20,6 +21,7 @@ async def test_a_rollout_is_shown_as_it_was_asked_for_ring_by_ring(world: World)
         200,
         [("canary", 1), ("rest", 2)],
     )
+    assert DeploymentPreview.model_validate(preview).model_dump(mode="json") == preview  # it is written by hand
     by_name = {host["display_name"]: host for host in preview["hosts"]}
     assert {name: host["ring"] for name, host in by_name.items()} == {"free": 0, "a1": 1, "ab": 1}
     assert by_name["a1"]["runs"] == "after ring 1 (canary) has ended and soaked for 30 min: at once"

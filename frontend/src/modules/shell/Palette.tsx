@@ -29,6 +29,7 @@ const PAGES: readonly { icon: IconName; text: string; to: string }[] = [
   { icon: "jobs", text: "Jobs", to: "/jobs" },
   { icon: "windows", text: "Maintenance windows", to: "/windows" },
   { icon: "groups", text: "Groups", to: "/groups" },
+  { icon: "settings", text: "Settings: notifications by mail and webhook", to: "/settings" },
   { icon: "warning", text: "Unreachable hosts", to: "/hosts?health=unreachable" },
   { icon: "warning", text: "Hosts with overdue security patches", to: "/hosts?is=overdue" },
   { icon: "reboot", text: "Hosts that need a reboot", to: "/hosts?is=reboot" },
