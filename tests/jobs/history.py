@@ -150,7 +150,7 @@ class History:
     def _draw_exclusion(self) -> None:
         """In a quarter of the histories the last package must not be patched, in some only for a while."""
         rng = random.Random(f"exclusion {self.seed}")  # noqa: S311 - dice of their own, so that the others fall as ever
-        if rng.random() < 0.25:
+        if rng.random() < 0.25 and self.host.names:
             ends = START + timedelta(hours=rng.choice([0.001, 0.02, 12.0, 1000.0]))
             self.exclusions = (Exclusion(self.host.names[-1], "dba", "vendor pin", ends),)
 
@@ -472,7 +472,8 @@ class History:
 
     def _check_excluded(self, packages: tuple[str, ...]) -> None:
         """A first send asks for nothing that was excluded when its intent was made; a kept list is not made anew."""
-        if len(self.ours) == 0 and self.record.send is not None and self.record.send.number == 1:
+        patches = self.record.operation in (Operation.PATCH_APPLY, Operation.UPDATE)
+        if patches and len(self.ours) == 0 and self.record.send is not None and self.record.send.number == 1:
             at = self.record.send.intent.wall
             early = [each for each in self.exclusions if each.in_force(at)]
             assert not any(each.matches(name) for each in early for name in packages), "an excluded package was sent"
