@@ -48,7 +48,7 @@ async def authenticate(permission: Permission) -> Principal | Failure:
 
 async def read_body(model: type[BaseModel]) -> BaseModel | Failure:
     """The validated JSON body. One that may be left out altogether is."""
-    if not request.mimetype and not request.content_length and not _asks(model):
+    if not request.mimetype and not _asks(model) and not await request.get_data():
         return model()
     if request.mimetype != JSON:
         return UnsupportedMediaType()
