@@ -15,10 +15,12 @@ from patch_manager.actors.jobs import messages as m
 from patch_manager.actors.jobs.protocol import Protocol
 from patch_manager.actors.jobs.rules import INTENT_MAX_AGE, LOST_PATIENCE, MAX_SENDS
 from patch_manager.actors.jobs.standing import DONE
+from patch_manager.domain.exclusions import Exclusion
 from patch_manager.domain.holds import RebootHold
 from patch_manager.domain.job_record import JobRecord, Moment, SendOutcome, Target, Undo
 from patch_manager.domain.jobs import JobState, Operation, PackageResult, RebootPolicy, When
 from patch_manager.domain.openings import Closed, Freeze, HostWindow, closed_to_go_on, closed_to_start
+from patch_manager.domain.turns import WAITING
 from patch_manager.domain.windows import Window, WindowKind
 from tests.jobs.model import START, ModelHost, ModelJob, Temper
 
@@ -119,6 +121,7 @@ class History:
     freezes: tuple[Freeze, ...] = ()
     frozen: tuple[tuple[float, float], ...] = ()  # hours since the beginning
     held: tuple[float, float] | None = None  # hours in which the host is on hold
+    exclusions: tuple[Exclusion, ...] = ()
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)  # noqa: S311 - dice, not secrets
@@ -143,6 +146,14 @@ class History:
         )
         self._draw_operation()
         self._draw_calendar()
+        self._draw_exclusion()
+
+    def _draw_exclusion(self) -> None:
+        """In a quarter of the histories the last package must not be patched, in some only for a while."""
+        rng = random.Random(f"exclusion {self.seed}")  # noqa: S311 - dice of their own, so that the others fall as ever
+        if rng.random() < 0.25 and self.host.names:
+            ends = START + timedelta(hours=rng.choice([0.001, 0.02, 12.0, 1000.0]))
+            self.exclusions = (Exclusion(self.host.names[-1], "dba", "vendor pin", ends),)
 
     def _draw_operation(self) -> None:
         """Half of the jobs patch; the others reboot, change packages or roll an earlier job back."""
@@ -260,9 +271,15 @@ class History:
                 return self._send(command)
             case m.Follow():
                 return self._follow(command)
+            case m.AskTurn():
+                # In a third of the histories others of the group are away now and then, without a throw of the dice.
+                busy = self.seed % 3 == 0 and self.now < TROUBLE and int(self.now) % 5 == 0
+                return m.TurnDenied(f"{WAITING}: others are") if busy else m.TurnTaken()
             case m.AskGate(operation):
                 closed = self._closed(operation)
                 return m.GateOpen() if closed is None else m.GateClosed(closed)
+            case m.ReadExclusions():
+                return m.ExclusionsRead(self.exclusions)
         self.pass_time(self.rng.choice([0.01, 0.1, 2.0]))
         if not self.host.reachable(self.now) or self._happens(self.chances.unreachable):
             return m.ReadFailed("connection refused")
@@ -404,6 +421,7 @@ class History:
         if blocked is not None:
             return blocked
         self._check_accepted(send.operation)
+        self._check_excluded(send.packages)
         job = self.host.accept(self.now, send.operation.value, send.packages, ours=True, original=send.undoes)
         job.traced = bool(send.baseline_ids)
         self.ours.append(job)
@@ -458,6 +476,18 @@ class History:
         left = self.host.remaining(operation.value, {target.name for target in self.record.wanted})
         assert not done or left or self.host.temper.idle_rollbacks, "our first call had done the work"
 
+    def _check_excluded(self, packages: tuple[str, ...]) -> None:
+        """A first send asks for nothing that was excluded when its intent was made; a kept list is not made anew.
+
+        Exclusions are of patching: a removal or a rollback is somebody's word on these very packages.
+        """
+        if self.record.operation not in (Operation.PATCH_APPLY, Operation.UPDATE):
+            return
+        if len(self.ours) == 0 and self.record.send is not None and self.record.send.number == 1:
+            at = self.record.send.intent.wall
+            early = [each for each in self.exclusions if each.in_force(at)]
+            assert not any(each.matches(name) for each in early for name in packages), "an excluded package was sent"
+
     # Judging
 
     def check(self) -> None:
@@ -477,4 +507,5 @@ class History:
         for target in record.targets or ():
             if target.result is DONE[operation] and operation is not Operation.REBOOT:
                 assert not host.remaining(operation.value, {target.name})
+            assert target.result is not PackageResult.EXCLUDED or self.exclusions
             assert target.result is not PackageResult.PENDING, "every package of an ended job has a result"

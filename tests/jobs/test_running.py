@@ -197,7 +197,7 @@ async def test_an_unreachable_host_fails_after_one_retry_and_holds_nobody_up(
 async def test_a_slow_list_of_patches_gives_its_place_to_others(
     fleet: ScriptedFleet, admin: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("patch_manager.actors.jobs.run.PLACE_SECONDS", 0.2)
+    monkeypatch.setattr("patch_manager.actors.jobs.run.BEGINNING_SECONDS", 0.2)
     hosts = [await fleet.add(Temper(duration=0.1)) for _ in range(51)]  # one more than there are places
     go = trio.Event()
     for slow in hosts[:50]:

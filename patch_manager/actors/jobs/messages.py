@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from patch_manager.domain.exclusions import Exclusion
 from patch_manager.domain.job_record import JobRecord, Send
 from patch_manager.domain.jobs import Operation
 from patch_manager.domain.openings import Closed
@@ -71,6 +72,11 @@ class ReadPackages:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadExclusions:
+    """What this job must leave out, as kept in the database at this moment → ``ExclusionsRead``."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadHealth:
     """Health and system facts → ``HealthRead`` or ``ReadFailed``; ``facts`` also asks for the system's."""
 
@@ -81,7 +87,7 @@ class ReadHealth:
 class Claim:
     """Take a place among the dispatches, unless it is held, and wait for the agent's budget of writes → ``Claimed``.
 
-    The place is given back after the send, as soon as the protocol waits, or when a read takes long.
+    The place is given back after the send, and as soon as the protocol waits.
     """
 
 
@@ -115,6 +121,14 @@ class AskGate:
 
 
 @dataclass(frozen=True, slots=True)
+class AskTurn:
+    """Take a turn to reboot, of which a group has so many at once → ``TurnTaken`` or ``TurnDenied``.
+
+    It is held while the host is away, and given back as soon as the protocol waits before that.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """Make ``after`` durable where version and state of ``before`` still match → ``Committed`` or ``Conflict``."""
 
@@ -124,7 +138,19 @@ class Commit:
 
 
 Command = (
-    ReadJobs | ReadJob | ReadPatches | ReadPackages | ReadHealth | Claim | MakeSend | Follow | Wait | AskGate | Commit
+    ReadJobs
+    | ReadJob
+    | ReadPatches
+    | ReadPackages
+    | ReadExclusions
+    | ReadHealth
+    | Claim
+    | MakeSend
+    | Follow
+    | Wait
+    | AskGate
+    | AskTurn
+    | Commit
 )
 
 
@@ -193,6 +219,13 @@ class PackagesRead:
 
 
 @dataclass(frozen=True, slots=True)
+class ExclusionsRead:
+    """Standing exclusions of the job's host and its deployment's own."""
+
+    exclusions: tuple[Exclusion, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class HealthRead:
     """What the host says of itself; None where it does not say, or the facts were not asked for.
 
@@ -238,6 +271,18 @@ class GateClosed:
     """Not one byte left: outside the host's windows, or inside a freeze."""
 
     closed: Closed
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTaken:
+    """The host may go away."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnDenied:
+    """Too many hosts are away; ``words`` are the job's message."""
+
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,12 +336,15 @@ Event = (
     | JobGone
     | PatchesRead
     | PackagesRead
+    | ExclusionsRead
     | HealthRead
     | Claimed
     | Accepted
     | NotSent
     | GateOpen
     | GateClosed
+    | TurnTaken
+    | TurnDenied
     | Refused
     | Rejected
     | Ambiguous

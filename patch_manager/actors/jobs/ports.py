@@ -20,6 +20,7 @@ from patch_manager.actors.agent.models import (
 )
 from patch_manager.actors.agent.outcomes import Outcome
 from patch_manager.actors.agent.rate_budget import RateGate
+from patch_manager.domain.exclusions import Exclusion
 from patch_manager.domain.job_record import JobRecord, Moment
 from patch_manager.domain.jobs import Operation
 from patch_manager.domain.openings import Closed
@@ -95,6 +96,10 @@ class Ledger(Protocol):
         """Write a step; None when the job is no longer as ``before`` says: then nothing may be sent."""
         ...
 
+    async def exclusions(self, record: JobRecord, now: Moment) -> tuple[Exclusion, ...]:
+        """What the job must leave out at this moment; raises ``DatabaseUnavailable``."""
+        ...
+
     def leads(self, epoch: int) -> bool:
         """Whether this process still leads under ``epoch``, as far as it knows without asking."""
         ...
@@ -105,6 +110,22 @@ class Gate(Protocol):
 
     def refuses(self, record: JobRecord, operation: Operation, now: Moment) -> Closed | None:
         """Why ``record`` may not make that call to its host now; None when it may. Answers from memory."""
+        ...
+
+
+class Turns(Protocol):
+    """How many hosts of a group reboot at once (``domain.turns``)."""
+
+    def take(self, record: JobRecord, group_ids: frozenset[UUID]) -> str | None:
+        """Take a turn for the job's host, which is in these groups; else why there is none. Taking it twice is once."""
+        ...
+
+    def settle(self, record: JobRecord) -> None:
+        """The job is as committed: gives its turn back unless its host is away."""
+        ...
+
+    def leave(self, record: JobRecord) -> None:
+        """The run is over; a host that is away keeps its turn."""
         ...
 
 

@@ -26,6 +26,7 @@ from patch_manager.actors.jobs.steps import (
     gate,
     in_seconds,
     read_health,
+    turn,
     wait,
     wait_for_calendar,
 )
@@ -33,6 +34,7 @@ from patch_manager.actors.jobs.verifying import end
 from patch_manager.domain.job_record import ON_ITS_WAY, AttemptState, JobRecord, Moment, Send, SendOutcome
 from patch_manager.domain.jobs import JobState, Operation
 from patch_manager.domain.openings import Closed
+from patch_manager.domain.turns import WAITING
 
 NOT_PROVEN = "REBOOT_NOT_PROVEN"
 NOT_SENT = "REBOOT_NOT_SENT"
@@ -55,9 +57,27 @@ def _since(run: Run) -> Moment:
     return run.record.work_done
 
 
+def _wait_for_turn(run: Run, words: str) -> Step[None]:
+    """Others of its group are away. While it waits, its window may close and a freeze may begin."""
+    closed = yield from gate(Operation.REBOOT)
+    if closed is not None:
+        yield from _closed(run, closed, run.record)
+        return
+    run.turn_at = run.now
+    if not run.record.message.startswith(WAITING):
+        yield from commit(run, run.record, words)
+    yield from wait(rules.TURN_STEP)
+
+
 def _request(run: Run) -> Step[None]:
+    if run.turn_at is None and run.record.message.startswith(WAITING):
+        run.turn_at = run.now  # a run before this one waited: the limit is of asking, and not of waiting
+    denied = yield from turn()
+    if denied is not None:
+        yield from _wait_for_turn(run, denied)
+        return
     limit = rules.REBOOT_ASK_LIMIT if run.record.operation is Operation.REBOOT else rules.REBOOT_LIMIT
-    if run.now.elapsed(_since(run)) > limit:
+    if run.now.elapsed(run.turn_at or _since(run)) > limit:
         minutes, why = limit / 60, run.trouble or run.record.message
         yield from _failed(run, NOT_SENT, f"the reboot could not be asked for within {minutes:.0f} minutes: {why}")
         return

@@ -15,6 +15,7 @@ from typing import TypeAlias, TypeVar
 from patch_manager.actors.jobs import standing
 from patch_manager.actors.jobs.messages import (
     AskGate,
+    AskTurn,
     Claim,
     Claimed,
     Command,
@@ -22,20 +23,25 @@ from patch_manager.actors.jobs.messages import (
     Committed,
     Conflict,
     Event,
+    ExclusionsRead,
     GateClosed,
     GateOpen,
     HealthRead,
     JobsRead,
     PackagesRead,
     PatchesRead,
+    ReadExclusions,
     ReadFailed,
     ReadHealth,
     ReadJobs,
     ReadPackages,
     ReadPatches,
+    TurnDenied,
+    TurnTaken,
     Wait,
     Woke,
 )
+from patch_manager.domain.exclusions import Exclusion
 from patch_manager.domain.job_record import AttemptState, JobRecord, Moment
 from patch_manager.domain.jobs import JobState, Operation
 from patch_manager.domain.openings import Closed
@@ -53,7 +59,7 @@ class Run:
     """One run: the record as last committed and the present moment.
 
     ``tries`` failed to reach the agent in a row; ``first_try`` is when the attempt began to read; ``trouble`` is what
-    the host last said instead of an answer.
+    the host last said instead of an answer. ``turn_at``: when the job last waited for its turn to reboot.
     """
 
     record: JobRecord
@@ -61,6 +67,7 @@ class Run:
     tries: int = 0
     first_try: Moment | None = None
     trouble: str = ""
+    turn_at: Moment | None = None
 
 
 def answer(event: Event, *kinds: type[T]) -> T:
@@ -115,6 +122,11 @@ def incomplete(state: standing.State) -> str | None:
     return f"the agent's list of {'patches' if isinstance(state, PatchesRead) else 'packages'} is incomplete"
 
 
+def read_exclusions() -> Step[tuple[Exclusion, ...]]:
+    """What the job must leave out."""
+    return answer((yield ReadExclusions()), ExclusionsRead).exclusions
+
+
 def read_health(facts: bool = False) -> Step[HealthRead | ReadFailed]:
     """The host's health, with the system's facts if asked for."""
     event = yield ReadHealth(facts)
@@ -127,6 +139,15 @@ def gate(operation: Operation) -> Step[Closed | None]:
     if isinstance(event, GateClosed):
         return event.closed
     answer(event, GateOpen)
+    return None
+
+
+def turn() -> Step[str | None]:
+    """Why the host may not reboot now; None when it has its turn."""
+    event = yield AskTurn()
+    if isinstance(event, TurnDenied):
+        return event.words
+    answer(event, TurnTaken)
     return None
 
 

@@ -140,6 +140,16 @@ class PriorityOut(Answer):
     reason: str
 
 
+class PatchExcluded(Answer):
+    """The standing exclusion that keeps a patch out of every deployment."""
+
+    id: UUID
+    package: str = Field(description="the name or pattern that excludes it")
+    owner: str
+    reason: str
+    expires_at: datetime
+
+
 class PatchOut(Answer):
     """One pending patch of a host."""
 
@@ -153,6 +163,7 @@ class PatchOut(Answer):
     priority: int = Field(description="0 to 100, larger first")
     priority_reason: str
     first_seen_at: datetime
+    excluded: PatchExcluded | None = Field(description="why deployments leave it out; null: they do not")
 
 
 class HealthChange(Answer):
@@ -169,6 +180,7 @@ class GroupOut(Answer):
     id: UUID
     name: str
     description: str
+    max_unavailable: int | None = Field(description="hosts of the group that may reboot at once; null: no limit")
     host_count: int
     user_count: int
     created_at: datetime
@@ -182,7 +194,10 @@ class GroupCreate(Request):
 
 
 class GroupPatch(Request):
-    """Changes of a group; absent fields stay."""
+    """Changes of a group; absent fields stay, ``max_unavailable`` null takes the limit off."""
 
     name: Line | None = Field(default=None, min_length=1, max_length=100)
     description: str | None = Field(default=None, max_length=1000)
+    max_unavailable: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="hosts of the group that may reboot at once"
+    )
