@@ -37,6 +37,7 @@ CACHE_STEP: Final = 10.0  # ours
 VERIFY_LIMIT: Final = 30 * 60.0  # ours: a host that went away between the work and its verification
 FAILED_VERIFY_LIMIT: Final = 60.0  # ours: a failure is told soon, its packages as unknown if need be
 REBOOT_LIMIT: Final = 30 * 60.0  # ours: from the request to the proof
+REBOOT_ASK_LIMIT: Final = 5 * 60.0  # ours: a job that only reboots tries to reach its host for no longer than this
 TURN_STEP: Final = 2.0  # ours: pace of asking for a turn to reboot; hundreds may ask at once
 REBOOT_STEP: Final = 4.0  # ours: pace of asking whether the host is back
 ROLLBACK_START_LIMIT: Final = 600.0  # ours: a rollback that still waits on an idle agent will never start (AGENT_API)
