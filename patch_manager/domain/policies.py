@@ -6,7 +6,7 @@ word on reboots bind that policy alone. What no policy may touch is a standing e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,7 +21,7 @@ from patch_manager.domain.rollouts import Assignment, Rollout
 from patch_manager.domain.windows import in_zone
 
 _LOOK_BACK: Final = timedelta(days=1)
-"""Windows that overlap or meet are one opening: from here back, one that has closed meanwhile still counts to it."""
+"""Windows that overlap are one opening: from here back, one that has closed meanwhile still counts to it."""
 
 
 class What(StrEnum):
@@ -68,9 +68,14 @@ class Policy:
         )
 
 
+def openings_for_policies(windows: Sequence[HostWindow], since: datetime) -> Iterator[Opening]:
+    """The openings that policies start in. Windows that only meet are one each: always open means daily."""
+    return openings(windows, since, apart=True)
+
+
 def opening_at(windows: Sequence[HostWindow], now: datetime) -> Opening | None:
     """The opening in which work may start on a host at ``now``. It has the same begin as long as it lasts."""
-    for opening in openings(windows, now - _LOOK_BACK):
+    for opening in openings_for_policies(windows, now - _LOOK_BACK):
         if opening.opens_at > now:
             return None
         if now < opening.start_until:
@@ -83,7 +88,7 @@ def next_change(windows: Sequence[HostWindow], now: datetime) -> datetime | None
     opening = opening_at(windows, now)
     if opening is not None:
         return min(opening.start_until, now + _LOOK_BACK / 24)
-    return next((each.opens_at for each in openings(windows, now) if each.opens_at > now), None)
+    return next((each.opens_at for each in openings_for_policies(windows, now) if each.opens_at > now), None)
 
 
 class RunResult(StrEnum):

@@ -13,8 +13,8 @@ from uuid import UUID
 import trio
 
 from patch_manager.domain.hosts import HostSnapshot
-from patch_manager.domain.openings import HostWindow, Opening, freeze_at, openings
-from patch_manager.domain.policies import Policy
+from patch_manager.domain.openings import HostWindow, Opening, freeze_at
+from patch_manager.domain.policies import Policy, openings_for_policies
 from patch_manager.supervisor.jobs.calendar import Calendar
 
 SHOWN: Final = 5
@@ -94,7 +94,7 @@ class Coverer:
         key = tuple((each.name, each.window) for each in windows)
         made = self._made.get(key)
         if made is None:
-            made = self._made[key] = tuple(islice(openings(windows, self._now), SHOWN))
+            made = self._made[key] = tuple(islice(openings_for_policies(windows, self._now), SHOWN))
             if len(self._made) % _AT_ONCE == 0:
                 await trio.lowlevel.checkpoint()
         return made

@@ -89,7 +89,7 @@ function Lift({ exclusion, onClose }: { exclusion: Exclusion; onClose: () => voi
   const over = exclusion.state === "expired";
   return (
     <Confirm
-      title={over ? "Remove this expired exclusion?" : `Lift the exclusion of ${exclusion.package}?`}
+      title={over ? "Remove this expired exclusion?" : `Lift the exclusion of “${exclusion.package}”?`}
       label={over ? "Remove it" : "Lift it"}
       danger
       onClose={onClose}
@@ -122,7 +122,7 @@ function State({ exclusion, now }: { exclusion: Exclusion; now: number }) {
 
 function columnsFor(admin: boolean, now: number, ask: (asked: Asked) => void): readonly Column<Exclusion>[] {
   return [
-    { id: "state", title: "State", width: 104, cell: (row) => <State exclusion={row} now={now} /> },
+    { id: "state", title: "State", width: 116, cell: (row) => <State exclusion={row} now={now} /> },
     {
       id: "package",
       title: "Package",
@@ -144,11 +144,10 @@ function columnsFor(admin: boolean, now: number, ask: (asked: Asked) => void): r
       cell: (row) => <span title={row.reason}>{row.reason}</span>,
     },
     { id: "ends", title: "Ends", width: 110, cell: (row) => <Ago at={row.expires_at} ahead /> },
-    { id: "by", title: "By", width: 100, cell: (row) => row.created_by },
     {
       id: "act",
       title: "",
-      width: 158,
+      width: 168,
       cell: (row) =>
         admin || row.host_id !== null || row.group_id !== null ? (
           <Group gap={6} wrap="nowrap">

@@ -50,7 +50,7 @@ function Said({ preview }: { preview: PolicyPreview }) {
       <p>
         Now it would apply {plural(preview.package_count, "package")}
         {preview.excluded_count > 0 && `, leave out ${count(preview.excluded_count)}`}, and reboot{" "}
-        {plural(preview.reboot_count, "host")}.
+        {preview.reboot_count === 0 ? "none" : plural(preview.reboot_count, "host")}.
       </p>
       <section aria-label="Next openings">
         <h3>Next openings</h3>

@@ -38,7 +38,7 @@ export function usePolicy(id: string) {
 /** What a policy would do, a moment after the last key was pressed. */
 export function usePolicyPreview(body: PolicyBody, id: string | null, ready: boolean) {
   const api = useApi();
-  const asked = JSON.stringify({ ...body, policy_id: id });
+  const asked = ready ? JSON.stringify({ ...body, policy_id: id }) : null;
   const [settled, setSettled] = useState(asked);
   useEffect(() => {
     const later = setTimeout(() => setSettled(asked), TYPING);
@@ -47,8 +47,8 @@ export function usePolicyPreview(body: PolicyBody, id: string | null, ready: boo
   return useQuery({
     queryKey: keys.policyPreview(settled),
     queryFn: ({ signal }) =>
-      api.post<PolicyPreview>("policies/preview", JSON.parse(settled), { signal, background: true }),
-    enabled: ready,
+      api.post<PolicyPreview>("policies/preview", JSON.parse(settled ?? "{}"), { signal, background: true }),
+    enabled: ready && settled !== null,
     placeholderData: keepPreviousData,
     retry: false,
   });
@@ -75,7 +75,8 @@ export function usePolicyActions() {
     },
     remove: async (policy: Policy): Promise<void> => {
       await api.send("DELETE", `policies/${policy.id}`);
-      await changed();
+      // Not its own page, which would ask once more for what is gone.
+      await queries.invalidateQueries({ queryKey: keys.policies, exact: true });
     },
   };
 }
