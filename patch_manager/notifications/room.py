@@ -16,7 +16,7 @@ from patch_manager.domain.notifications import Attempt, EventKind
 from patch_manager.notifications.digesting import make_digests
 from patch_manager.notifications.reaching import Reach
 from patch_manager.notifications.sending import OpenSealed, Sender
-from patch_manager.notifications.watching import OwnCertificates, Watch
+from patch_manager.notifications.watching import Calendar, OwnCertificates, Watch
 from patch_manager.notifications.wording import trial_message
 from patch_manager.storage import (
     notification_channels,
@@ -56,13 +56,14 @@ class Notifications:
         *,
         origin: str,
         wall: Callable[[], datetime],
+        calendar: Calendar,
         own_certificates: OwnCertificates,
     ) -> None:
         """``own_certificates`` are those that no table lists; ``origin`` is what browsers type."""
         self._database = database
         self._leader = leader
         self._wall = wall
-        self._watch = Watch(database, own_certificates)
+        self._watch = Watch(database, calendar, own_certificates)
         self.sender = Sender(database, open_sealed, reach, origin, wall, trio.CapacityLimiter(_AT_ONCE))
         self._tests = trio.CapacityLimiter(_TESTS_AT_ONCE)
         self._sending = trio.CapacityLimiter(_AT_ONCE)
