@@ -70,6 +70,7 @@ class Notifications:
         self._busy: set[UUID | None] = set()
         self._resting: dict[UUID | None, float] = {}
         self._hint = trio.Event()
+        self._reachable = True
         self._watch_at = -math.inf
         self._tidy_at: datetime | None = None
         self.by_state: Mapping[str, int] = {}
@@ -149,7 +150,10 @@ class Notifications:
         """Notifications are not worth the manager: what goes wrong is logged, and the next round comes."""
         try:
             await work()
+            self._reachable = True
         except (DatabaseUnavailable, asyncpg.PostgresError) as error:
-            log.warning("notifications_postponed", reason=str(error))
+            if self._reachable:
+                log.warning("notifications_postponed", reason=str(error))
+            self._reachable = False
         except Exception:
             log.exception("notifications_failed")

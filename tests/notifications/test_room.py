@@ -36,6 +36,7 @@ async def test_500_failed_jobs_of_a_deployment_are_one_message(house: House) -> 
     message, finished = await house.settle()  # what went wrong comes first
     assert (message.json["event"], message.json["count"]) == ("job_failed", 500)
     assert message.json["title"] == "500 jobs failed"
+    assert finished.json["totals"] == {"failed": 500}
     assert message.json["url"] == f"{ORIGIN}/jobs/{deployment}"
     assert (finished.json["event"], finished.json["title"]) == (
         "deployment_finished",
