@@ -118,6 +118,7 @@ class JobRecord:
     ``work_done`` is when we learned that the agent's work had ended well; ``agent_completed_at`` the same on the
     agent's clock, where it said so; ``rebooted_at`` when a reboot since then was proven. ``override_freeze`` is an
     admin's word. ``by_calendar``: windows and freezes decided ``not_before``, so a change of theirs plans it anew.
+    ``max_unavailable``: the deployment's limit of hosts of a group that reboot at once.
     """
 
     id: UUID
@@ -144,6 +145,7 @@ class JobRecord:
     rebooted_at: datetime | None = None
     override_freeze: bool = False
     by_calendar: bool = False
+    max_unavailable: int | None = None
 
     @property
     def wanted(self) -> tuple[Target, ...]:

@@ -85,11 +85,10 @@ SELECT h.id, h.display_name, h.address, h.health, h.health_reason, h.patches_rea
 FROM hosts h WHERE h.id = ANY ($1) ORDER BY h.display_name, h.id
 """
 _PREVIEW_PATCHES: Final = """
-SELECT host_id, name, current_version, available_version, severity, cve_ids, requires_reboot
-FROM host_patches
-WHERE host_id = ANY ($1) AND ($2::text[] IS NULL OR name = ANY ($2))
-  AND (NOT $3 OR cardinality(cve_ids) > 0 OR severity = ANY ($4))
-ORDER BY host_id, name
+SELECT u.number, name, current_version, available_version, severity, cve_ids, requires_reboot
+FROM unnest($1::uuid[]) WITH ORDINALITY AS u (id, number) JOIN host_patches ON host_id = u.id
+WHERE ($2::text[] IS NULL OR name = ANY ($2)) AND (NOT $3 OR cardinality(cve_ids) > 0 OR severity = ANY ($4))
+ORDER BY u.number, name
 """
 _SECURITY_WORDS: Final = [severity.value for severity in Severity if severity.rank >= Severity.HIGH.rank]
 
@@ -255,7 +254,7 @@ def _view(row: asyncpg.Record, rollout: SeenRollout | None) -> DeploymentView:
         created_by=row["created_by_name"],
         finished_at=None if totals.unended else row["last_finished"],
         override_freeze=row["override_freeze"],
-        rollout=None if rollout is None else rollout.whole.progress.rollout,
+        rollout=None if rollout is None else rollout.rollout,
         rings=() if rollout is None else rollout.rings,
         stopped_at=row["stopped_at"],
         stop_reason=None if rollout is None else rollout.stop_reason,
@@ -264,12 +263,13 @@ def _view(row: asyncpg.Record, rollout: SeenRollout | None) -> DeploymentView:
 
 async def preview_rows(
     connection: Connection, host_ids: Sequence[UUID], packages: Sequence[str] | None, security_only: bool
-) -> tuple[list[dict[str, Any]], dict[UUID, list[dict[str, Any]]]]:
+) -> tuple[list[dict[str, Any]], dict[UUID, list[Any]]]:
     """Hosts, and the patches that would be applied by host, as last read from the agents."""
     ids = list(host_ids)
     hosts = [dict(row) for row in await connection.fetch(_PREVIEW_HOSTS, ids)]
     names = None if packages is None else list(packages)
-    patches: dict[UUID, list[dict[str, Any]]] = {}
+    patches: dict[UUID, list[Any]] = {}
     for row in await connection.fetch(_PREVIEW_PATCHES, ids, names, security_only, _SECURITY_WORDS):
-        patches.setdefault(row["host_id"], []).append(dict(row))
+        # Hosts by number: of 100,000 rows, making the ids takes as long as all else.
+        patches.setdefault(ids[row["number"] - 1], []).append(row)
     return hosts, patches

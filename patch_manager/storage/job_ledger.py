@@ -177,6 +177,7 @@ async def load_record(connection: Connection, job_id: UUID) -> JobRecord | None:
         rebooted_at=row["rebooted_at"],
         override_freeze=row["override_freeze"],
         by_calendar=row["by_calendar"],
+        max_unavailable=row["max_unavailable"],
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from patch_manager.domain.deployments import RingView
 from patch_manager.domain.principal import EVERYTHING, Scope
 from patch_manager.domain.ring_rules import ring_state, soak_until, stopped_words, waiting_words
-from patch_manager.domain.rollouts import RingState
+from patch_manager.domain.rollouts import RingState, Rollout
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.rollouts import Rolling, rollouts_of
 
@@ -24,6 +24,19 @@ class SeenRollout:
     seen: Rolling
 
     @property
+    def in_part(self) -> bool:
+        """Whether there are hosts out of sight: their ids and numbers are not told."""
+        return self.whole.progress != self.seen.progress
+
+    @property
+    def rollout(self) -> Rollout:
+        """What was asked for."""
+        rollout = self.whole.progress.rollout
+        if not self.in_part:
+            return rollout
+        return replace(rollout, rings=tuple(replace(ring, host_ids=(), group_ids=()) for ring in rollout.rings))
+
+    @property
     def rings(self) -> tuple[RingView, ...]:
         """Its rings."""
         progress = self.whole.progress
@@ -36,10 +49,8 @@ class SeenRollout:
 
     @property
     def stop_reason(self) -> str | None:
-        """Why it was stopped; the numbers of the whole are not for somebody who sees a part."""
-        if self.whole.stop_reason is None or self.whole.progress == self.seen.progress:
-            return self.whole.stop_reason
-        return _REASON_IN_PART
+        """Why it was stopped."""
+        return _REASON_IN_PART if self.in_part and self.whole.stop_reason is not None else self.whole.stop_reason
 
     def held_message(self, ring: int) -> str:
         """What a job of that ring that is held back waits for."""

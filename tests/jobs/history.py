@@ -17,6 +17,7 @@ from patch_manager.actors.jobs.rules import INTENT_MAX_AGE, LOST_PATIENCE, MAX_S
 from patch_manager.domain.job_record import JobRecord, Moment, SendOutcome
 from patch_manager.domain.jobs import JobState, Operation, PackageResult, RebootPolicy, When
 from patch_manager.domain.openings import Closed, Freeze, HostWindow, closed_to_go_on, closed_to_start
+from patch_manager.domain.turns import WAITING
 from patch_manager.domain.windows import Window, WindowKind
 from tests.jobs.model import START, ModelHost, ModelJob, Temper
 
@@ -209,6 +210,10 @@ class History:
                 return self._send(command)
             case m.Follow():
                 return self._follow(command)
+            case m.AskTurn():
+                # In a third of the histories others of the group are away now and then, without a throw of the dice.
+                busy = self.seed % 3 == 0 and self.now < TROUBLE and int(self.now) % 5 == 0
+                return m.TurnDenied(f"{WAITING}: others are") if busy else m.TurnTaken()
             case m.AskGate(operation):
                 closed = self._closed(operation)
                 return m.GateOpen() if closed is None else m.GateClosed(closed)

@@ -256,7 +256,8 @@ class ScriptedFleet:
         """A host in the database, with its agent."""
         host_id = uuid4()
         address = f"127.1.{len(self.links) // 250}.{len(self.links) % 250 + 1}"
-        record = HostRecord(host_id, address, 12443, None, f"host {address}", frozenset(), datetime.now(UTC))
+        groups = frozenset() if group is None else frozenset({group})
+        record = HostRecord(host_id, address, 12443, None, f"host {address}", groups, datetime.now(UTC))
         host = ModelHost(names, temper or Temper(duration=0.2))
         self.links[host_id] = ScriptedLink(record, ScriptedAgent(host))
         await self.db.transaction(_add_host, record, group)

@@ -3251,7 +3251,8 @@ export interface components {
         };
         /**
          * RolloutOut
-         * @description A rollout as it was asked for, with the limits that hold now.
+         * @description A rollout as it was asked for, with the limits that hold now. Who sees a part of the deployment's hosts gets
+         *     rings without the ids that they name.
          */
         RolloutOut: {
             /** Rings */
@@ -4814,7 +4815,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["ResumeIn"];
             };

@@ -102,6 +102,14 @@ class AskGate:
 
 
 @dataclass(frozen=True, slots=True)
+class AskTurn:
+    """Take a turn to reboot, of which a group has so many at once → ``TurnTaken`` or ``TurnDenied``.
+
+    It is held while the host is away, and given back as soon as the protocol waits before that.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """Make ``after`` durable where version and state of ``before`` still match → ``Committed`` or ``Conflict``."""
 
@@ -110,7 +118,7 @@ class Commit:
     reason: str
 
 
-Command = ReadJobs | ReadJob | ReadPatches | ReadHealth | Claim | MakeSend | Follow | Wait | AskGate | Commit
+Command = ReadJobs | ReadJob | ReadPatches | ReadHealth | Claim | MakeSend | Follow | Wait | AskGate | AskTurn | Commit
 
 
 # Events
@@ -205,6 +213,18 @@ class GateClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnTaken:
+    """The host may go away."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnDenied:
+    """Too many hosts are away; ``words`` are the job's message."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """429 or 409: not now."""
 
@@ -260,6 +280,8 @@ Event = (
     | NotSent
     | GateOpen
     | GateClosed
+    | TurnTaken
+    | TurnDenied
     | Refused
     | Rejected
     | Ambiguous

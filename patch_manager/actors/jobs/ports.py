@@ -82,6 +82,22 @@ class Gate(Protocol):
         ...
 
 
+class Turns(Protocol):
+    """How many hosts of a group reboot at once (``domain.turns``)."""
+
+    def take(self, record: JobRecord, group_ids: frozenset[UUID]) -> str | None:
+        """Take a turn for the job's host, which is in these groups; else why there is none. Taking it twice is once."""
+        ...
+
+    def settle(self, record: JobRecord) -> None:
+        """The job is as committed: gives its turn back unless its host is away."""
+        ...
+
+    def leave(self, record: JobRecord) -> None:
+        """The run is over; a host that is away keeps its turn."""
+        ...
+
+
 class Progress(Protocol):
     """Who hears how far a running job is."""
 

@@ -25,12 +25,14 @@ from patch_manager.actors.jobs.steps import (
     failed,
     gate,
     read_health,
+    turn,
     wait,
     wait_for_calendar,
 )
 from patch_manager.domain.job_record import ON_ITS_WAY, AttemptState, JobRecord, Moment, Send, SendOutcome
 from patch_manager.domain.jobs import JobState, Operation
 from patch_manager.domain.openings import Closed
+from patch_manager.domain.turns import WAITING
 
 NOT_PROVEN = "REBOOT_NOT_PROVEN"
 NOT_SENT = "REBOOT_NOT_SENT"
@@ -53,8 +55,26 @@ def _since(run: Run) -> Moment:
     return run.record.work_done
 
 
+def _wait_for_turn(run: Run, words: str) -> Step[None]:
+    """Others of its group are away. While it waits, its window may close and a freeze may begin."""
+    closed = yield from gate(Operation.REBOOT)
+    if closed is not None:
+        yield from _closed(run, closed, run.record)
+        return
+    run.turn_at = run.now
+    if not run.record.message.startswith(WAITING):
+        yield from commit(run, run.record, words)
+    yield from wait(rules.TURN_STEP)
+
+
 def _request(run: Run) -> Step[None]:
-    if run.now.elapsed(_since(run)) > rules.REBOOT_LIMIT:
+    if run.turn_at is None and run.record.message.startswith(WAITING):
+        run.turn_at = run.now  # a run before this one waited: the limit is of asking, and not of waiting
+    denied = yield from turn()
+    if denied is not None:
+        yield from _wait_for_turn(run, denied)
+        return
+    if run.now.elapsed(run.turn_at or _since(run)) > rules.REBOOT_LIMIT:
         yield from _failed(run, NOT_PROVEN, f"the reboot could not be requested: {run.record.message}")
         return
     health = yield from read_health(facts=True)

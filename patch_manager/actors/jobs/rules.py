@@ -36,6 +36,7 @@ CACHE_STEP: Final = 10.0  # ours
 VERIFY_LIMIT: Final = 30 * 60.0  # ours: a host that went away between the work and its verification
 FAILED_VERIFY_LIMIT: Final = 60.0  # ours: a failure is told soon, its packages as unknown if need be
 REBOOT_LIMIT: Final = 30 * 60.0  # ours: from the request to the proof
+TURN_STEP: Final = 2.0  # ours: pace of asking for a turn to reboot; hundreds may ask at once
 REBOOT_STEP: Final = 4.0  # ours: pace of asking whether the host is back
 
 PATCHING: Final = frozenset({"patchapply", "install", "update", "remove", "rollback", "selfupdate"})

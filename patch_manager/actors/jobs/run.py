@@ -18,7 +18,7 @@ from patch_manager.actors.agent.following import Following, Listen, follow_job
 from patch_manager.actors.agent.job_stream import OnHint
 from patch_manager.actors.agent.models import AgentJob, PatchList
 from patch_manager.actors.jobs import messages as m
-from patch_manager.actors.jobs.ports import Agent, Clock, Gate, Ledger, Progress
+from patch_manager.actors.jobs.ports import Agent, Clock, Gate, Ledger, Progress, Turns
 from patch_manager.actors.jobs.protocol import Protocol
 from patch_manager.actors.jobs.rules import INTENT_MAX_AGE
 from patch_manager.actors.ports import HostLink
@@ -45,6 +45,7 @@ class Runner:
     gate: Gate
     dispatch: trio.CapacityLimiter
     progress: Progress
+    turns: Turns
 
     async def __call__(self, due: DueJob, link: HostLink) -> None:
         """Run ``due`` until it has ended or waits in its queue again."""
@@ -57,6 +58,7 @@ class Runner:
             await run.whole(Protocol(record, now))
         finally:
             run.let_go()
+            self.turns.leave(run.record)
             self.progress.forget(record.id)
             link.report_job(None)
 
@@ -109,6 +111,7 @@ class _JobRun:
             case m.Commit():
                 return await self.commit(command)
             case m.Wait(seconds):
+                self.runner.turns.settle(self.record)
                 await trio.sleep(seconds)
                 return m.Woke()
             case m.Claim():
@@ -116,6 +119,9 @@ class _JobRun:
             case m.AskGate(operation):
                 closed = self.runner.gate.refuses(self.record, operation, self.runner.clock())
                 return m.GateOpen() if closed is None else m.GateClosed(closed)
+            case m.AskTurn():
+                words = self.runner.turns.take(self.record, self.link.record.group_ids)
+                return m.TurnTaken() if words is None else m.TurnDenied(words)
             case m.MakeSend(send):
                 try:
                     return await self.send(send)
@@ -134,6 +140,7 @@ class _JobRun:
         if kept is None:
             return m.Conflict()
         self.record, self.epoch = kept.record, kept.epoch
+        self.runner.turns.settle(kept.record)
         self.show(self.shown.progress if self.shown is not None else 0)
         return m.Committed(kept.record)
 

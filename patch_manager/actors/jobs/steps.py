@@ -15,6 +15,7 @@ from typing import TypeAlias, TypeVar
 from patch_manager.actors.jobs import rules
 from patch_manager.actors.jobs.messages import (
     AskGate,
+    AskTurn,
     Claim,
     Claimed,
     Command,
@@ -31,6 +32,8 @@ from patch_manager.actors.jobs.messages import (
     ReadHealth,
     ReadJobs,
     ReadPatches,
+    TurnDenied,
+    TurnTaken,
     Wait,
     Woke,
 )
@@ -50,13 +53,15 @@ class Superseded(Exception):
 class Run:
     """One run: the record as last committed and the present moment.
 
-    ``tries`` failed to reach the agent in a row; ``first_try`` is when the attempt began to read.
+    ``tries`` failed to reach the agent in a row; ``first_try`` is when the attempt began to read. ``turn_at``: when the
+    job last waited for its turn to reboot.
     """
 
     record: JobRecord
     now: Moment
     tries: int = 0
     first_try: Moment | None = None
+    turn_at: Moment | None = None
 
 
 def answer(event: Event, *kinds: type[T]) -> T:
@@ -108,6 +113,15 @@ def gate(operation: Operation) -> Step[Closed | None]:
     if isinstance(event, GateClosed):
         return event.closed
     answer(event, GateOpen)
+    return None
+
+
+def turn() -> Step[str | None]:
+    """Why the host may not reboot now; None when it has its turn."""
+    event = yield AskTurn()
+    if isinstance(event, TurnDenied):
+        return event.words
+    answer(event, TurnTaken)
     return None
 
 

@@ -14,6 +14,7 @@ from patch_manager.domain.principal import Permission, Principal
 from patch_manager.http.call import call
 from patch_manager.http.errors import Conflict, Failure, FieldError, Forbidden, Invalid, NotFound, Unprocessable
 from patch_manager.http.pages import PageQuery, refuse
+from patch_manager.http.preview_json import preview_json
 from patch_manager.http.rollout_rules import refused, rollout_of
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
@@ -50,13 +51,13 @@ async def create_deployment(principal: Principal, body: DeploymentCreate) -> Rep
 @routes.route(
     "POST", "/deployments/preview", permission=Permission.FLEET_OPERATE, body=DeploymentCreate, answer=DeploymentPreview
 )
-async def preview_deployment(principal: Principal, body: DeploymentCreate) -> DeploymentPreview | Failure:
+async def preview_deployment(principal: Principal, body: DeploymentCreate) -> Reply | Failure:
     """What a deployment would do, host by host, from the patches as last read. Nothing is queued."""
     await services().supervisor.settled(body.host_ids, _SETTLE_SECONDS)
     preview = await services().deployments.preview(principal, _request(body))
     if not isinstance(preview, words.DeploymentPreview):
         return _refusal(preview)
-    return DeploymentPreview.model_validate(preview)
+    return Reply(await preview_json(preview))
 
 
 @routes.route("GET", "/deployments", permission=Permission.FLEET_READ, query=PageQuery, answer=Page[DeploymentOut])

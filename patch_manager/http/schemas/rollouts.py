@@ -54,7 +54,9 @@ class RingSpecOut(Answer):
 
 
 class RolloutOut(Answer):
-    """A rollout as it was asked for, with the limits that hold now."""
+    """A rollout as it was asked for, with the limits that hold now. Who sees a part of the deployment's hosts gets
+    rings without the ids that they name.
+    """
 
     rings: list[RingSpecOut]
     soak_minutes: int
@@ -75,6 +77,8 @@ class PreviewRing(Answer):
 
 class ResumeIn(Request):
     """Go on with a stopped deployment; absent fields leave the rule as it is, null takes a limit off."""
+
+    may_be_absent = True
 
     stop_after_failures: int | None = None
     stop_after_failed_percent: float | None = None

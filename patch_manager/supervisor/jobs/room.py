@@ -23,6 +23,7 @@ from patch_manager.supervisor.jobs.live import LiveJobs
 from patch_manager.supervisor.jobs.news import Hub, JobNews
 from patch_manager.supervisor.jobs.ring_keeper import RingKeeper, StopGate, Stops
 from patch_manager.supervisor.jobs.scheduler import InHand, JobScheduler, TrackedRunner
+from patch_manager.supervisor.jobs.turns import Turns
 
 
 class JobFleet(Protocol):
@@ -60,31 +61,37 @@ class JobRoom:
         live = LiveJobs()
         in_hand = InHand()
         self._news = JobNews(database, live)
-        self._committer = Committer(database, audit, leader, self._news.changed)
-        self.calendar = Calendar(database, wall, self._planned)
         self.stops = Stops()
-        rings = RingKeeper(database, audit, self.stops, self._news.changed, wall)
+        self._rings = RingKeeper(database, audit, self.stops, self._changed, wall)
+        turns = Turns(database, leader)
+        self._committer = Committer(database, audit, leader, self._changed)
+        self.calendar = Calendar(database, wall, self._planned)
         self._scheduler = JobScheduler(
             database,
             audit,
             leader,
             in_hand,
-            self._news.changed,
+            self._changed,
             self.calendar,
             clock,
             followed_jobs,
-            upkeep=(rings.keep,),
+            upkeep=(turns.keep, self._rings.keep),
         )
         self.jobs_changed = self._scheduler.jobs_changed
         self.runner = TrackedRunner(
-            Runner(self._committer, clock, StopGate(self.stops, CalendarGate(self.calendar)), dispatch, live),
+            Runner(self._committer, clock, StopGate(self.stops, CalendarGate(self.calendar)), dispatch, live, turns),
             in_hand,
             self.jobs_changed,
         )
-        self.deployments = Deployments(database, audit, live, Outside(self.jobs_changed, self._news.changed), wall)
+        self.deployments = Deployments(database, audit, live, Outside(self.jobs_changed, self._changed), wall)
+
+    def _changed(self, job_ids: Iterable[UUID], deployment_ids: Iterable[UUID]) -> None:
+        deployments = list(deployment_ids)
+        self._news.changed(job_ids, deployments)
+        self._rings.changed(deployments)
 
     def _planned(self, job_ids: Iterable[UUID], deployment_ids: Iterable[UUID]) -> None:
-        self._news.changed(job_ids, deployment_ids)
+        self._changed(job_ids, deployment_ids)
         self.jobs_changed()
 
     async def run(self, fleet: JobFleet, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

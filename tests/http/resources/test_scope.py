@@ -28,6 +28,7 @@ BODIES: dict[str, Any] = {
     "PATCH /api/v1/groups/<uuid:group_id>": {"name": "mine now"},
     "PATCH /api/v1/users/<uuid:user_id>": {"disabled": True},
     "POST /api/v1/jobs/<uuid:job_id>/resolve": {"outcome": "succeeded"},
+    "POST /api/v1/deployments/<uuid:deployment_id>/resume": {},
     "POST /api/v1/hosts/<uuid:host_id>/windows": NIGHTLY,
     "PATCH /api/v1/windows/<uuid:window_id>": {"enabled": False},
     "POST /api/v1/windows/<uuid:window_id>/copy": {"host_ids": []},
