@@ -101,7 +101,7 @@ def _words(story: Story) -> tuple[str, list[str]]:
     match kind:
         case EventKind.JOB_FAILED:
             title = f"Job failed on {names[0]}" if count == 1 else f"{count:,} jobs failed"
-            return one_line(title), [*_causes(facts, count), "What failed was tried as often as is safe."]
+            return one_line(title), _causes(facts, count)
         case EventKind.OUTCOME_UNKNOWN:
             title = f"Outcome unknown on {names[0]}" if count == 1 else f"{count:,} jobs with an unknown outcome"
             advice = "Nothing is sent again on a guess: look at the hosts, then resolve the jobs."
