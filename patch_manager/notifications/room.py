@@ -34,6 +34,7 @@ LeaderNow = Callable[[], Leader | None]
 
 ROUND_SECONDS: Final = 2.0
 WATCH_SECONDS: Final = 10.0
+COUNT_SECONDS: Final = 60.0
 _HOUR: Final = timedelta(hours=1)
 _AT_ONCE: Final = 8
 """Channels that are sent through at once; one that hangs holds up itself only."""
@@ -72,6 +73,7 @@ class Notifications:
         self._hint = trio.Event()
         self._reachable = True
         self._watch_at = -math.inf
+        self._count_at = -math.inf
         self._tidy_at: datetime | None = None
         self.by_state: Mapping[str, int] = {}
         """Deliveries kept in each state, as last counted."""
@@ -113,22 +115,26 @@ class Notifications:
             self._watch_at = trio.current_time() + WATCH_SECONDS
             asked_for: frozenset[EventKind] = await self._database.read(notification_rules.kinds_asked_for)
             await self._watch.look(asked_for, leader.epoch, now)
-            self.by_state = await self._database.read(notification_deliveries.deliveries_by_state)
         await make_digests(self._database, leader.epoch, now)
         await self._start_sending(nursery, leader.epoch, now)
+        if trio.current_time() >= self._count_at:
+            self._count_at = trio.current_time() + COUNT_SECONDS
+            self.by_state = await self._database.read(notification_deliveries.deliveries_by_state)
         if self._tidy_at is None or abs(now - self._tidy_at) >= _HOUR:
             self._tidy_at = now
             await self._database.transaction(notification_events.forget_old, now)
 
     async def _start_sending(self, nursery: trio.Nursery, epoch: int, now: datetime) -> None:
+        """One task per channel. Those that are busy or rest are left out, lest what waits for them hides all else."""
+        moment = trio.current_time()
+        self._resting = {channel_id: until for channel_id, until in self._resting.items() if until > moment}
+        without = [channel_id for channel_id in self._busy | self._resting.keys() if channel_id is not None]
+        due = await self._database.read(notification_deliveries.due_deliveries, now, _DUE_AT_ONCE, without)
         by_channel: dict[UUID | None, list[UUID]] = {}
-        for delivery_id, channel_id in await self._database.read(
-            notification_deliveries.due_deliveries, now, _DUE_AT_ONCE
-        ):
+        for delivery_id, channel_id in due:
             by_channel.setdefault(channel_id, []).append(delivery_id)
         for channel_id, deliveries in by_channel.items():
-            resting = trio.current_time() < self._resting.get(channel_id, 0.0)
-            if channel_id not in self._busy and not resting:
+            if channel_id not in self._busy:
                 self._busy.add(channel_id)
                 nursery.start_soon(self._send_through, channel_id, deliveries, epoch)
 
