@@ -9,6 +9,7 @@ export const keys = {
   packages: (id: string) => ["hosts", id, "packages"] as const,
   certificates: (id: string) => ["hosts", id, "certificates"] as const,
   hostAudit: (id: string) => ["hosts", id, "audit"] as const,
+  fleetPatches: (search: string) => ["fleet-patches", search] as const,
   deployments: ["deployments"] as const,
   deployment: (id: string) => ["deployments", id] as const,
   deploymentJobs: (id: string) => ["jobs", "of", id] as const,

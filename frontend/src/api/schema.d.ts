@@ -487,6 +487,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/fleet/patches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Packages with pending patches by name or CVE, over the caller's hosts; those on the most hosts first
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["fleet_list_fleet_patches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/patches/hosts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The caller's hosts on which such a patch is pending, as last read
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["fleet_list_patched_hosts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/fleet/upcoming-windows": {
         parameters: {
             query?: never;
@@ -2442,6 +2482,50 @@ export interface components {
             hosts: components["schemas"]["HostRow"][];
         };
         /**
+         * FleetPatch
+         * @description A package with pending patches that match, over the caller's hosts.
+         */
+        FleetPatch: {
+            /** Name */
+            name: string;
+            /** Hosts */
+            hosts: number;
+            /**
+             * Severity
+             * @description the worst of them
+             * @enum {string}
+             */
+            severity: "critical" | "high" | "medium" | "low" | "unknown";
+            /** Cve Ids */
+            cve_ids: string[];
+            /** Requires Reboot */
+            requires_reboot: boolean;
+        };
+        /**
+         * FleetPatchQuery
+         * @description Which pending patches.
+         */
+        FleetPatchQuery: {
+            /**
+             * Search
+             * @description part of a package's name or of a CVE
+             */
+            search: string;
+            /**
+             * Limit
+             * @default 20
+             */
+            limit: number;
+        };
+        /**
+         * FleetPatches
+         * @description Those on the most hosts first.
+         */
+        FleetPatches: {
+            /** Items */
+            items: components["schemas"]["FleetPatch"][];
+        };
+        /**
          * FleetTotals
          * @description Running totals over the hosts somebody may see.
          */
@@ -3872,6 +3956,31 @@ export interface components {
              * @default null
              */
             search: string | null;
+        };
+        /**
+         * PatchedHostQuery
+         * @description Pending patches whose hosts are wanted.
+         */
+        PatchedHostQuery: {
+            /**
+             * Search
+             * @description part of a package's name or of a CVE
+             */
+            search: string;
+            /**
+             * Package
+             * @description of this package only
+             * @default null
+             */
+            package: string | null;
+        };
+        /**
+         * PatchedHosts
+         * @description Hosts on which such a patch is pending.
+         */
+        PatchedHosts: {
+            /** Host Ids */
+            host_ids: string[];
         };
         /**
          * Permission
@@ -6622,6 +6731,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_UncoveredHost_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fleet_list_fleet_patches: {
+        parameters: {
+            query: {
+                search: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetPatches"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fleet_list_patched_hosts: {
+        parameters: {
+            query: {
+                search: string;
+                package?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatchedHosts"];
                 };
             };
             /** @description A problem document (RFC 9457) */

@@ -14,6 +14,7 @@ export type Health = HostRow["health"];
 export type Severity = NonNullable<HostRow["max_severity"]>;
 export type ActorState = HostRow["actor_state"];
 export type Patch = Schemas["PatchOut"];
+export type FleetPatch = Schemas["FleetPatch"];
 export type HealthChange = Schemas["HealthChange"];
 export type HostCreate = Given<Schemas["HostCreate"], "address">;
 export type HostPatch = Partial<Schemas["HostPatch"]>;
