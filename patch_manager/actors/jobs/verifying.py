@@ -99,6 +99,11 @@ def end(run: Run, record: JobRecord, not_rebooted: str = "") -> Step[None]:
         reason = "the agent reports the rollback done; its packages are as they were before"
     if record.operation is not Operation.REBOOT and record.rebooted_at is not None:
         reason += ", rebooted"
+    if refused := rules.not_accepted_words(record):
+        reason += f"; {refused}"
+        record = record.with_attempt(error_code=rules.NOT_ACCEPTED, error=refused)
+        yield from commit(run, replace(record, state=JobState.FAILED), reason + needed)
+        return
     if left_out := rules.left_out_words(record):
         reason += f"; {left_out}"
     yield from commit(run, replace(record, state=JobState.SUCCEEDED), reason + needed)
