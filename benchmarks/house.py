@@ -112,6 +112,7 @@ async def open_house(directory: Path, count: int) -> AsyncIterator[House]:
             auth=auth,
             supervisor=fleet,
             deployments=cast(Any, None),
+            operations=cast(Any, None),
             calendar=cast(Any, None),
             vault=keys.vault,
             authority=keys.authority,

@@ -165,7 +165,8 @@ class TransitionView:
 class JobView:
     """A job as lists and details show it; ``transitions`` are filled in a detail only.
 
-    ``not_before`` is when a queued job may start; None while nobody knows, and once it has begun.
+    ``not_before`` is when a queued job may start; None while nobody knows, and once it has begun. ``reason`` and
+    ``created_by`` are of jobs without a deployment, ``rollback_of`` of rollbacks.
     """
 
     id: UUID
@@ -188,6 +189,9 @@ class JobView:
     when: When = When.NOW
     not_before: datetime | None = None
     ring: int = 0
+    reason: str = ""
+    created_by: str | None = None
+    rollback_of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +240,7 @@ class PreviewHost:
     runs_at: datetime | None  # None: nobody knows
     problem: str | None
     ring: int = 0
+    reboot_hold: str | None = None  # why it will not be rebooted although it needs to be
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ class Send:
     """One intent to make a mutating call, committed before its first byte. ``number`` counts all sends of the job.
 
     ``baseline_newest`` is the newest ``created_at`` of the agent's jobs; before a reboot, the host's last boot.
+    ``undoes`` is the agent's job that a rollback is of.
     """
 
     number: int
@@ -67,6 +68,7 @@ class Send:
     intent: Moment
     outcome: SendOutcome = SendOutcome.OPEN
     agent_job_id: str | None = None
+    undoes: str | None = None
 
 
 class AttemptState(StrEnum):
@@ -112,6 +114,16 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Undo:
+    """What a rollback undoes: a finished job of ours, its job on the agent, and its packages as they were told."""
+
+    job_id: UUID
+    agent_job_id: str
+    operation: Operation
+    packages: tuple[Target, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class JobRecord:
     """The job as committed. ``targets`` None: the list is not frozen yet. ``send`` is the latest one.
 
@@ -119,6 +131,7 @@ class JobRecord:
     agent's clock, where it said so; ``rebooted_at`` when a reboot since then was proven. ``override_freeze`` is an
     admin's word. ``by_calendar``: windows and freezes decided ``not_before``, so a change of theirs plans it anew.
     ``max_unavailable``: the deployment's limit of hosts of a group that reboot at once.
+    ``versions`` goes with ``requested`` (None: any), ``purge`` with a removal, ``undoes`` with a rollback.
     """
 
     id: UUID
@@ -146,6 +159,9 @@ class JobRecord:
     override_freeze: bool = False
     by_calendar: bool = False
     max_unavailable: int | None = None
+    versions: tuple[str | None, ...] = ()
+    purge: bool = False
+    undoes: Undo | None = None
 
     @property
     def wanted(self) -> tuple[Target, ...]:
@@ -154,7 +170,7 @@ class JobRecord:
 
     @property
     def send_of_attempt(self) -> Send | None:
-        """The latest apply of the current attempt; None before its first."""
+        """The latest call that does this job's work in the current attempt; None before its first."""
         if self.send is None or self.attempt is None or self.send.operation is not self.operation:
             return None
         return self.send if self.send.attempt == self.attempt.number else None

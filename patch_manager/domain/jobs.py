@@ -64,10 +64,14 @@ class When(StrEnum):
 
 
 class PackageResult(StrEnum):
-    """Verified result of one package of a job, read from the host's patches after the work."""
+    """Verified result of one package of a job, read from the host's patches or packages after the work."""
 
     PENDING = "pending"
     UPDATED = "updated"
+    INSTALLED = "installed"
+    REMOVED = "removed"
+    RESTORED = "restored"  # a rollback put it back
+    NOT_RESTORED = "not_restored"
     KEPT_BACK = "kept_back"
     FAILED = "failed"
     NOT_NEEDED = "not_needed"

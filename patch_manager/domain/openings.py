@@ -172,11 +172,13 @@ class Closed:
     """Why a host may not be touched at this moment, and when a job that waits for it may start (None: not planned).
 
     ``reason`` ends a sentence (*not sent: …*); ``waiting`` is the message of a job that stays in its queue.
+    ``on_hold``: an operator keeps the host from being rebooted, and nobody knows until when.
     """
 
     reason: str
     waiting: str
     until: datetime | None
+    on_hold: bool = False
 
 
 def closed_to_start(

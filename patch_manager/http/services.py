@@ -29,6 +29,7 @@ from patch_manager.supervisor.facade import Fleet
 from patch_manager.supervisor.fleet_bytes import FleetBlobs
 from patch_manager.supervisor.jobs.calendar import Calendar
 from patch_manager.supervisor.jobs.deployments import Deployments
+from patch_manager.supervisor.jobs.operations import HostOperations
 
 if TYPE_CHECKING:
     from patch_manager.http.operations import Readiness
@@ -60,6 +61,7 @@ class Services:
     auth: Auth
     supervisor: Fleet
     deployments: Deployments
+    operations: HostOperations
     calendar: Calendar
     vault: Vault
     authority: CertificateAuthority

@@ -80,6 +80,7 @@ _COUNT: Final = f"SELECT count(*) FROM deployments d WHERE {_VISIBLE}"  # noqa: 
 _HOSTS_OF: Final = "SELECT DISTINCT host_id FROM jobs WHERE deployment_id = $1 AND superseded_by IS NULL"
 _PREVIEW_HOSTS: Final = """
 SELECT h.id, h.display_name, h.address, h.health, h.health_reason, h.patches_read_at, h.reboot_required,
+       h.reboot_hold_reason, h.reboot_hold_by, h.reboot_hold_at,
        (SELECT j.state FROM jobs j WHERE j.host_id = h.id
         AND j.state IN ('dispatching', 'running', 'rebooting', 'verifying', 'outcome_unknown') LIMIT 1) AS busy
 FROM hosts h WHERE h.id = ANY ($1) ORDER BY h.display_name, h.id

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from patch_manager.domain.job_record import Attempt, AttemptState, JobRecord, Moment, Send, SendOutcome, Target
+from patch_manager.domain.job_record import Attempt, AttemptState, JobRecord, Moment, Send, SendOutcome, Target, Undo
 from patch_manager.domain.jobs import DueJob, JobKey, JobState, Operation, PackageResult, RebootPolicy, When
 from patch_manager.storage.connecting import Connection
 
@@ -45,6 +45,7 @@ FROM unnest($1::uuid[], $2::text[]) AS u (id, state) WHERE j.id = u.id RETURNING
 _JOB: Final = "SELECT * FROM jobs WHERE id = $1"
 _LAST_ATTEMPT: Final = "SELECT * FROM job_attempts WHERE job_id = $1 ORDER BY number DESC LIMIT 1"
 _LAST_SEND: Final = "SELECT * FROM job_sends WHERE job_id = $1 ORDER BY number DESC LIMIT 1"
+_UNDONE: Final = "SELECT operation FROM jobs WHERE id = $1"
 _TARGETS: Final = "SELECT * FROM job_packages WHERE job_id = $1 ORDER BY name"
 _KEPT: Final = "SELECT id FROM job_transitions WHERE id = ANY ($1)"
 _VERSIONS: Final = "SELECT id FROM jobs WHERE id = ANY ($1) ORDER BY id FOR UPDATE"
@@ -82,14 +83,14 @@ ON CONFLICT (job_id, number) DO UPDATE SET
 """
 _SEND: Final = """
 INSERT INTO job_sends (job_id, number, attempt, operation, packages, baseline_ids, baseline_newest, intent_at,
-                       boot_id, boot_clock, epoch, outcome, agent_job_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                       boot_id, boot_clock, epoch, outcome, agent_job_id, undoes)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 """
 _OUTCOME: Final = "UPDATE job_sends SET outcome = $3, agent_job_id = $4 WHERE job_id = $1 AND number = $2"
 _PACKAGE: Final = """
 INSERT INTO job_packages (job_id, name, from_version, to_version, requires_reboot, result)
 VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (job_id, name) DO UPDATE SET result = excluded.result
+ON CONFLICT (job_id, name) DO UPDATE SET result = excluded.result, to_version = excluded.to_version
 """
 _GROUPS: Final = "SELECT host_id, group_id FROM group_hosts WHERE host_id = ANY ($1)"
 
@@ -178,7 +179,18 @@ async def load_record(connection: Connection, job_id: UUID) -> JobRecord | None:
         override_freeze=row["override_freeze"],
         by_calendar=row["by_calendar"],
         max_unavailable=row["max_unavailable"],
+        versions=() if row["versions"] is None else tuple(row["versions"]),
+        purge=row["purge"],
+        undoes=await _undo(connection, row),
     )
+
+
+async def _undo(connection: Connection, row: asyncpg.Record) -> Undo | None:
+    if row["rollback_of"] is None:
+        return None
+    operation = Operation(await connection.fetchval(_UNDONE, row["rollback_of"]))
+    packages = tuple(_target(found) for found in await connection.fetch(_TARGETS, row["rollback_of"]))
+    return Undo(row["rollback_of"], row["rollback_agent_job_id"], operation, packages)
 
 
 def _target(row: asyncpg.Record) -> Target:
@@ -203,6 +215,7 @@ def _send(row: asyncpg.Record) -> Send:
         intent=Moment(row["intent_at"], row["boot_id"], row["boot_clock"]),
         outcome=SendOutcome(row["outcome"]),
         agent_job_id=row["agent_job_id"],
+        undoes=row["undoes"],
     )
 
 
@@ -317,6 +330,7 @@ def _send_row(job_id: UUID, send: Send, epoch: int) -> tuple[Any, ...]:
         epoch,
         send.outcome.value,
         send.agent_job_id,
+        send.undoes,
     )
 
 

@@ -41,7 +41,8 @@ _CANCEL: Final = f"""
 UPDATE jobs j SET state = 'cancelled', version = j.version + 1, message = $3, finished_at = $4, not_before = NULL
 WHERE ($2::uuid IS NULL OR j.id = $2) AND ($5::uuid IS NULL OR (j.deployment_id = $5 AND j.superseded_by IS NULL))
   AND {JOB_IN_SCOPE}
-  AND (j.state = 'queued' OR (j.state = 'dispatching' AND {NOTHING_SENT}))
+  AND (j.state = 'queued'
+       OR ((j.state = 'dispatching' OR (j.state = 'rebooting' AND j.operation = 'reboot')) AND {NOTHING_SENT}))
 RETURNING j.id, j.host_id, j.deployment_id, j.version, j.message
 """  # noqa: S608 - constants only
 _LOCK_ORDERED: Final = "SELECT id FROM jobs WHERE id = $1 OR deployment_id = $2 ORDER BY id FOR UPDATE"
@@ -127,6 +128,9 @@ async def _views(
             when=When(row["starts"]),
             not_before=row["not_before"],
             ring=row["ring"],
+            reason=row["reason"],
+            created_by=row["created_by_name"],
+            rollback_of=row["rollback_of"],
         )
         for row in rows
     )

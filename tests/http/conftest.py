@@ -58,6 +58,7 @@ def services(people: People, supervisor: Fleet, authority: CertificateAuthority)
         auth=people.auth,
         supervisor=supervisor,
         deployments=cast(Any, object()),
+        operations=cast(Any, object()),
         calendar=cast(Any, object()),
         vault=people.vault,
         authority=authority,

@@ -45,6 +45,7 @@ from patch_manager.storage.windows import WindowRow, insert_windows
 from patch_manager.supervisor.fleet import FleetSupervisor
 from patch_manager.supervisor.jobs.calendar import Calendar
 from patch_manager.supervisor.jobs.deployments import Deployments
+from patch_manager.supervisor.jobs.operations import HostOperations
 from patch_manager.supervisor.jobs.room import JobRoom
 from patch_manager.supervisor.limits import Limits
 from tests.jobs.scripted import everything
@@ -73,6 +74,7 @@ class Manager:
     """What a test talks to."""
 
     service: Deployments
+    operations: HostOperations
     calendar: Calendar
     db: Database
     clock: WallClock
@@ -147,7 +149,7 @@ async def managing(db: Database, authority: CertificateAuthority, specs: Sequenc
         async with trio.open_nursery() as nursery:
             await nursery.start(fleet.run)
             await nursery.start(room.run, fleet)
-            yield Manager(room.deployments, room.calendar, db, clock, agents, ids)
+            yield Manager(room.deployments, room.operations, room.calendar, db, clock, agents, ids)
             nursery.cancel_scope.cancel()
 
 

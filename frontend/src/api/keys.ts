@@ -13,6 +13,8 @@ export const keys = {
   deployment: (id: string) => ["deployments", id] as const,
   deploymentJobs: (id: string) => ["jobs", "of", id] as const,
   failures: ["jobs", "failed"] as const,
+  rollback: (id: string) => ["jobs", "one", id, "rollback"] as const,
+  service: (id: string, name: string) => ["hosts", id, "services", name] as const,
   job: (id: string) => ["jobs", "one", id] as const,
   preview: (body: unknown) => ["preview", body] as const,
 };

@@ -626,8 +626,9 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change a host's name, FQDN, port or groups. Its address is its identity: remove it and add the new one
-         * @description Operators move hosts between their own groups only; taking the last group off is an administrator's. For operators and admins, on the hosts they may see.
+         * Change a host's name, FQDN, port, groups or reboot hold. Its address is its identity: remove and add it instead
+         * @description Operators move hosts between their own groups only; taking the last group off is an administrator's. While
+         *     ``reboot_hold`` is true no job reboots the host, from this answer on. For operators and admins, on the hosts they may see.
          */
         patch: operations["hosts_change_host"];
         trace?: never;
@@ -697,6 +698,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/hosts/{host_id}/package-operations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Queue an installation, an update or a removal on one host; what became of it is read from the host afterwards
+         * @description Updates and removals name exactly one package. Takes an ``Idempotency-Key``. For operators and admins, on the hosts they may see.
+         */
+        post: operations["jobs_change_packages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/hosts/{host_id}/packages": {
         parameters: {
             query?: never;
@@ -731,6 +752,26 @@ export interface paths {
         get: operations["hosts_list_patches"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hosts/{host_id}/reboot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Queue a reboot of a host, proven by its uptime. 409 while the host is on hold. Takes an ``Idempotency-Key``
+         * @description For operators and admins, on the hosts they may see.
+         */
+        post: operations["jobs_reboot_host"];
         delete?: never;
         options?: never;
         head?: never;
@@ -772,6 +813,26 @@ export interface paths {
          * @description For admins.
          */
         post: operations["hosts_restart_actor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hosts/{host_id}/services/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A service of a host, read now; nothing is kept. 404 when the host has none of that name
+         * @description 502 says why the agent could not be asked, 504 that it took too long, 503 that it asks to wait. For every signed-in user, about the hosts they may see.
+         */
+        get: operations["hosts_show_service"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -876,6 +937,31 @@ export interface paths {
          * @description For operators and admins, on the hosts they may see.
          */
         post: operations["jobs_resolve_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a rollback of a job would undo, as far as known, and what it cannot promise. Nothing is queued
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["jobs_preview_rollback"];
+        put?: never;
+        /**
+         * Queue the rollback of a finished job through its agent; its packages are read afterwards
+         * @description 409 for a job that cannot be rolled back, and for an adopted one without ``confirm_adopted``. Takes an
+         *     ``Idempotency-Key``. For operators and admins, on the hosts they may see.
+         */
+        post: operations["jobs_rollback_job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1840,6 +1926,18 @@ export interface components {
              * @description all groups of the host
              */
             group_ids?: string[];
+            /**
+             * Reboot Hold
+             * @description true: no job reboots the host until this is false again
+             * @default false
+             */
+            reboot_hold: boolean;
+            /**
+             * Reboot Hold Reason
+             * @description why; only while the host is on hold
+             * @default
+             */
+            reboot_hold_reason: string;
         };
         /**
          * HostQuery
@@ -1878,6 +1976,12 @@ export interface components {
              * @default null
              */
             reboot_required: boolean | null;
+            /**
+             * Reboot Hold
+             * @description true: hosts that no job may reboot
+             * @default null
+             */
+            reboot_hold: boolean | null;
             /**
              * Max Severity
              * @description severity of the worst pending patch
@@ -1945,6 +2049,17 @@ export interface components {
             last_seen_at: string | null;
             /** Reboot Required */
             reboot_required: boolean;
+            /**
+             * Reboot Hold
+             * @description no job reboots the host until somebody lifts the hold
+             */
+            reboot_hold: boolean;
+            /** Reboot Hold Reason */
+            reboot_hold_reason: string | null;
+            /** Reboot Hold By */
+            reboot_hold_by: string | null;
+            /** Reboot Hold At */
+            reboot_hold_at: string | null;
             /** Pending Patches */
             pending_patches: number;
             /** Pending Security */
@@ -2036,6 +2151,24 @@ export interface components {
              * @description its ring in its deployment's rollout, 0 first; it never changes
              */
             ring: number;
+            /**
+             * Reason
+             * @description why somebody asked for a job without a deployment
+             * @default
+             */
+            reason: string;
+            /**
+             * Created By
+             * @description who did; a deployment's jobs are its creator's
+             * @default null
+             */
+            created_by: string | null;
+            /**
+             * Rollback Of
+             * @description the job that a rollback undoes
+             * @default null
+             */
+            rollback_of: string | null;
             /** Attempts */
             attempts: components["schemas"]["AttemptOut"][];
             /** Packages */
@@ -2071,7 +2204,7 @@ export interface components {
         };
         /**
          * JobOut
-         * @description A job: one host's part of a deployment.
+         * @description A job: one host's part of a deployment, or an operation on one host.
          */
         JobOut: {
             /**
@@ -2119,6 +2252,24 @@ export interface components {
              * @description its ring in its deployment's rollout, 0 first; it never changes
              */
             ring: number;
+            /**
+             * Reason
+             * @description why somebody asked for a job without a deployment
+             * @default
+             */
+            reason: string;
+            /**
+             * Created By
+             * @description who did; a deployment's jobs are its creator's
+             * @default null
+             */
+            created_by: string | null;
+            /**
+             * Rollback Of
+             * @description the job that a rollback undoes
+             * @default null
+             */
+            rollback_of: string | null;
             /** Attempts */
             attempts: components["schemas"]["AttemptOut"][];
             /** Packages */
@@ -2327,6 +2478,49 @@ export interface components {
             items: components["schemas"]["OccurrenceOut"][];
         };
         /**
+         * PackageOperation
+         * @description Install some packages, or update or remove exactly one: agents take one name a call there.
+         */
+        PackageOperation: {
+            /**
+             * When
+             * @default now
+             * @enum {string}
+             */
+            when: "now" | "window";
+            /**
+             * Reason
+             * @description why, for whoever reads the job later
+             * @default
+             */
+            reason: string;
+            /**
+             * Override Freeze
+             * @description start inside freezes too: an administrator's word
+             * @default false
+             */
+            override_freeze: boolean;
+            /**
+             * Operation
+             * @enum {string}
+             */
+            operation: "install" | "update" | "remove";
+            /** Packages */
+            packages: components["schemas"]["PackageWanted"][];
+            /**
+             * Purge
+             * @description a removal takes the configuration too
+             * @default false
+             */
+            purge: boolean;
+            /**
+             * Reboot
+             * @default never
+             * @enum {string}
+             */
+            reboot: "never" | "if_required";
+        };
+        /**
          * PackageOut
          * @description A package of a job and its verified result.
          */
@@ -2391,6 +2585,19 @@ export interface components {
             latest_version: string | null;
             /** Description */
             description: string;
+        };
+        /**
+         * PackageWanted
+         * @description A package; ``version`` null means the newest.
+         */
+        PackageWanted: {
+            /** Name */
+            name: string;
+            /**
+             * Version
+             * @default null
+             */
+            version: string | null;
         };
         /**
          * PageQuery
@@ -2683,6 +2890,12 @@ export interface components {
             ring: number;
             /** Problem */
             problem: string | null;
+            /**
+             * Reboot Hold
+             * @description why it will not be rebooted although it needs to be
+             * @default null
+             */
+            reboot_hold: string | null;
         };
         /**
          * PreviewPackage
@@ -2751,6 +2964,30 @@ export interface components {
             errors: {
                 [key: string]: string;
             }[];
+        };
+        /**
+         * RebootRequest
+         * @description A reboot alone, now or in the host's next maintenance window.
+         */
+        RebootRequest: {
+            /**
+             * When
+             * @default now
+             * @enum {string}
+             */
+            when: "now" | "window";
+            /**
+             * Reason
+             * @description why, for whoever reads the job later
+             * @default
+             */
+            reason: string;
+            /**
+             * Override Freeze
+             * @description start inside freezes too: an administrator's word
+             * @default false
+             */
+            override_freeze: boolean;
         };
         /**
          * ResumeIn
@@ -2843,6 +3080,95 @@ export interface components {
          */
         Role: "admin" | "operator";
         /**
+         * RollbackPackage
+         * @description A package as the rollback would change it, as far as known: null versions are not known, or not installed.
+         */
+        RollbackPackage: {
+            /** Name */
+            name: string;
+            /** From Version */
+            from_version: string | null;
+            /** To Version */
+            to_version: string | null;
+            /**
+             * Change
+             * @enum {string}
+             */
+            change: "downgrade" | "remove" | "reinstall";
+        };
+        /**
+         * RollbackPreview
+         * @description What a rollback would undo. ``why_not`` says why it cannot be asked for.
+         */
+        RollbackPreview: {
+            /**
+             * Job Id
+             * Format: uuid
+             */
+            job_id: string;
+            /**
+             * Host Id
+             * Format: uuid
+             */
+            host_id: string;
+            /** Host Name */
+            host_name: string;
+            /** Operation */
+            operation: string;
+            /** Possible */
+            possible: boolean;
+            /** Why Not */
+            why_not: string | null;
+            /** Agent Job Id */
+            agent_job_id: string | null;
+            /**
+             * Agent Knows Job
+             * @description asked of the agent just now; null when it gave no answer
+             */
+            agent_knows_job: boolean | null;
+            /** Adopted */
+            adopted: boolean;
+            /**
+             * Needs Confirmation
+             * @description send confirm_adopted true: the job may be somebody else's work
+             */
+            needs_confirmation: boolean;
+            /** Packages */
+            packages: components["schemas"]["RollbackPackage"][];
+            /** Warnings */
+            warnings: string[];
+        };
+        /**
+         * RollbackRequest
+         * @description The rollback of a finished job.
+         */
+        RollbackRequest: {
+            /**
+             * When
+             * @default now
+             * @enum {string}
+             */
+            when: "now" | "window";
+            /**
+             * Reason
+             * @description why, for whoever reads the job later
+             * @default
+             */
+            reason: string;
+            /**
+             * Override Freeze
+             * @description start inside freezes too: an administrator's word
+             * @default false
+             */
+            override_freeze: boolean;
+            /**
+             * Confirm Adopted
+             * @description an adopted job is rolled back only with this
+             * @default false
+             */
+            confirm_adopted: boolean;
+        };
+        /**
          * RolloutIn
          * @description A deployment in rings, one after the other. Hosts that no ring takes form the last one.
          *
@@ -2894,6 +3220,28 @@ export interface components {
             stop_after_failed_percent: number | null;
             /** Max Unavailable */
             max_unavailable: number | null;
+        };
+        /**
+         * ServiceStatus
+         * @description A service as the host's agent tells it; null where it does not say.
+         */
+        ServiceStatus: {
+            /** Name */
+            name: string;
+            /** Display Name */
+            display_name: string | null;
+            /** Active State */
+            active_state: string | null;
+            /** Sub State */
+            sub_state: string | null;
+            /** Load State */
+            load_state: string | null;
+            /** Enabled State */
+            enabled_state: string | null;
+            /** Main Pid */
+            main_pid: number | null;
+            /** Healthy */
+            healthy: boolean | null;
         };
         /**
          * SessionOut
@@ -4107,7 +4455,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: {
+        requestBody: {
             content: {
                 "application/json": components["schemas"]["ResumeIn"];
             };
@@ -4645,6 +4993,7 @@ export interface operations {
                 group_id?: string[];
                 ungrouped?: boolean | null;
                 reboot_required?: boolean | null;
+                reboot_hold?: boolean | null;
                 max_severity?: ("critical" | "high" | "medium" | "low" | "unknown")[];
                 actor_state?: ("starting" | "idle" | "waiting" | "polling" | "backing_off" | "working" | "quarantined" | "stopped")[];
                 overdue_critical?: boolean | null;
@@ -4937,6 +5286,41 @@ export interface operations {
             };
         };
     };
+    jobs_change_packages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PackageOperation"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     hosts_list_packages: {
         parameters: {
             query?: {
@@ -5011,6 +5395,41 @@ export interface operations {
             };
         };
     };
+    jobs_reboot_host: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RebootRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     hosts_refresh_host: {
         parameters: {
             query?: never;
@@ -5060,6 +5479,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HostRow"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    hosts_show_service: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host_id: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceStatus"];
                 };
             };
             /** @description A problem document (RFC 9457) */
@@ -5255,6 +5706,72 @@ export interface operations {
         responses: {
             /** @description OK */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    jobs_preview_rollback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RollbackPreview"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    jobs_rollback_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RollbackRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,6 +24,7 @@ class FoundJob:
     created_at: datetime | None = None
     completed_at: datetime | None = None
     packages: tuple[str, ...] | None = None
+    original_job_id: str | None = None  # of a rollback, where the agent says what it undoes
     progress: int = 0
     message: str = ""
     error_code: str | None = None
@@ -55,6 +57,17 @@ class ReadJob:
 @dataclass(frozen=True, slots=True)
 class ReadPatches:
     """``GET /patches`` → ``PatchesRead`` or ``ReadFailed``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPackages:
+    """``GET /packages/{name}`` for each, or the whole list → ``PackagesRead`` or ``ReadFailed``.
+
+    ``patches``: the host's pending patches too, which say of some agents what their packages do not.
+    """
+
+    names: tuple[str, ...]
+    patches: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +131,20 @@ class Commit:
     reason: str
 
 
-Command = ReadJobs | ReadJob | ReadPatches | ReadHealth | Claim | MakeSend | Follow | Wait | AskGate | AskTurn | Commit
+Command = (
+    ReadJobs
+    | ReadJob
+    | ReadPatches
+    | ReadPackages
+    | ReadHealth
+    | Claim
+    | MakeSend
+    | Follow
+    | Wait
+    | AskGate
+    | AskTurn
+    | Commit
+)
 
 
 # Events
@@ -161,6 +187,27 @@ class PatchesRead:
     """Pending patches. Not ``complete``: a part of the list is missing, so absence proves nothing."""
 
     patches: tuple[Patch, ...]
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PackageState:
+    """An installed package. ``version`` None: the agent does not say."""
+
+    version: str | None = None
+    latest_version: str | None = None
+    upgradable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PackagesRead:
+    """Those of the packages asked about that are installed; what is absent is not. ``pending`` None: not known.
+
+    Not ``complete``: a part of the list is missing, so absence proves nothing.
+    """
+
+    packages: Mapping[str, PackageState]
+    pending: tuple[Patch, ...] | None = None
     complete: bool = True
 
 
@@ -274,6 +321,7 @@ Event = (
     | JobSeen
     | JobGone
     | PatchesRead
+    | PackagesRead
     | HealthRead
     | Claimed
     | Accepted

@@ -6,7 +6,6 @@ Constants name their source. Times are seconds.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -38,14 +37,28 @@ FAILED_VERIFY_LIMIT: Final = 60.0  # ours: a failure is told soon, its packages 
 REBOOT_LIMIT: Final = 30 * 60.0  # ours: from the request to the proof
 TURN_STEP: Final = 2.0  # ours: pace of asking for a turn to reboot; hundreds may ask at once
 REBOOT_STEP: Final = 4.0  # ours: pace of asking whether the host is back
+ROLLBACK_START_LIMIT: Final = 600.0  # ours: a rollback that still waits on an idle agent will never start (AGENT_API)
+ROLLBACK_LOOK: Final = 60.0  # ours: pace of looking whether such an agent is idle
+LONGEST_WAIT: Final = 900.0  # ours: an agent that asks for more is asked again sooner
 
 PATCHING: Final = frozenset({"patchapply", "install", "update", "remove", "rollback", "selfupdate"})
 """Operations of the agent that change packages; one that runs makes evidence wait."""
 
 
+_CHANGED: Final = frozenset({PackageResult.UPDATED, PackageResult.INSTALLED, PackageResult.REMOVED})
+
+
+ROLLBACK_NOT_STARTED: Final = "ROLLBACK_NOT_STARTED"
+"""Error code of a rollback that the agent took and never began. It may still begin, so it is not sent again."""
+
+
+ON_HOLD: Final = "HOST_ON_HOLD"
+"""Error code of a reboot that was not asked for, because an operator holds the host."""
+
+
 def retryable(code: str) -> bool:
     """Unknown codes are retried; those that time does not change are not."""
-    return code not in NOT_RETRYABLE
+    return code not in NOT_RETRYABLE and code != ROLLBACK_NOT_STARTED
 
 
 def new_jobs(send: Send, found: Iterable[FoundJob]) -> frozenset[str]:
@@ -61,12 +74,21 @@ def _may_be_ours(send: Send, job: FoundJob) -> bool:
         return False
     if job.created_at is not None and send.baseline_newest is not None and job.created_at < send.baseline_newest:
         return False
+    if send.operation is Operation.ROLLBACK:
+        # Its packages are the agent's affair; whose rollback it is, newer agents say.
+        return job.original_job_id in (None, send.undoes)
     return job.packages is None or frozenset(job.packages) == frozenset(send.packages)
 
 
 def working(found: Iterable[FoundJob]) -> bool:
-    """Whether the agent is changing packages right now, for anybody."""
-    return any(job.operation in PATCHING and not job.ended for job in found)
+    """Whether the agent is changing packages right now, or about to, for anybody.
+
+    A rollback that waits while nothing runs is not: several releases never start one (AGENT_API).
+    """
+    return any(
+        job.operation in PATCHING and not job.ended and (job.operation, job.status) != ("rollback", "pending")
+        for job in found
+    )
 
 
 def list_was_lost(send: Send, found: Iterable[FoundJob], health: HealthRead, now: Moment) -> bool:
@@ -126,20 +148,6 @@ def still_pending(targets: Iterable[Target], patches: Iterable[Patch]) -> tuple[
     return tuple(left)
 
 
-def with_results(record: JobRecord, left: Iterable[Target] | None, of_left: PackageResult) -> JobRecord:
-    """The record with a result for every package: ``of_left`` for those left, ``unknown`` where nothing is known."""
-    names = None if left is None else {target.name for target in left}
-
-    def result(target: Target) -> PackageResult:
-        if target.result is PackageResult.NOT_NEEDED:
-            return PackageResult.NOT_NEEDED
-        if names is None:
-            return PackageResult.UNKNOWN
-        return of_left if target.name in names else PackageResult.UPDATED
-
-    return replace(record, targets=tuple(replace(t, result=result(t)) for t in record.targets or ()))
-
-
 def cache_is_newer(health: HealthRead, since: Moment, now: Moment, on_agent: datetime | None = None) -> bool | None:
     """Whether the package cache was read after ``since``; None where the agent does not say.
 
@@ -176,7 +184,7 @@ def reboot_wanted(record: JobRecord, health: HealthRead, now: Moment) -> bool:
     """Whether the work asks for a reboot that the operator allowed and that has not been proven yet."""
     if record.reboot is not RebootPolicy.IF_REQUIRED or record.rebooted_at is not None:
         return False
-    updated = [t for t in record.wanted if t.result is PackageResult.UPDATED]
+    updated = [t for t in record.wanted if t.result in _CHANGED]
     if not updated:
         return False
     if health.pending_reboot is True:
@@ -209,6 +217,79 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def operation_words(operation: Operation) -> str:
-    """An operation in words."""
-    return {Operation.PATCH_APPLY: "apply", Operation.REBOOT: "reboot"}.get(operation, operation.value)
+def asking(operation: Operation, names: Iterable[str]) -> str:
+    """What a call asks of the agent, in words."""
+    listed = list(names)
+    if operation is Operation.PATCH_APPLY:
+        return f"sending {plural(len(listed), 'package')}: {words(listed)}"
+    what = words(listed) or "its packages"
+    return f"asking the agent to {_VERBS.get(operation, operation.value)} {what}"
+
+
+_VERBS: Final = {Operation.ROLLBACK: "roll back"}
+
+_DONE_WORDS: Final = {
+    Operation.INSTALL: "installed",
+    Operation.REMOVE: "removed",
+    Operation.ROLLBACK: "put back",
+}
+
+
+def done_words(operation: Operation, count: int) -> str:
+    """``2 packages updated``."""
+    return f"{plural(count, 'package')} {_DONE_WORDS.get(operation, 'updated')}"
+
+
+_LEFT_WORDS: Final = {
+    Operation.INSTALL: "not installed",
+    Operation.REMOVE: "still installed",
+    Operation.ROLLBACK: "not put back",
+    Operation.UPDATE: "kept back, not updated",
+}
+
+
+def left_words(operation: Operation, names: Iterable[str]) -> str:
+    """What an agent's success left undone."""
+    how = _LEFT_WORDS.get(operation, "kept back, still pending")
+    return f"{how} after the agent reported success: {words(names)}"
+
+
+_STILL: Final = {
+    Operation.INSTALL: "not installed",
+    Operation.REMOVE: "still installed",
+    Operation.UPDATE: "not updated",
+    Operation.ROLLBACK: "not put back",
+}
+
+
+def still(operation: Operation) -> str:
+    """How packages are that the work has not reached."""
+    return _STILL.get(operation, "still pending")
+
+
+def nothing_left(operation: Operation) -> str:
+    """How it is said that the host is as the work should leave it."""
+    if operation is Operation.PATCH_APPLY:
+        return "nothing asked for is pending any more"
+    return f"everything asked for is {_DONE_WORDS.get(operation, 'updated')}"
+
+
+_NOT_NEEDED_WORDS: Final = {
+    Operation.INSTALL: "installed already",
+    Operation.REMOVE: "not installed any more",
+    Operation.ROLLBACK: "already as it was before",
+}
+
+
+def not_needed_words(operation: Operation) -> str:
+    """Why nothing was sent."""
+    return f"{_NOT_NEEDED_WORDS.get(operation, 'already up to date')}: nothing was sent"
+
+
+def refusal_words(operation: Operation, code: str, reason: str) -> str:
+    """Why the agent will not take a call."""
+    if operation is not Operation.ROLLBACK:
+        return reason
+    if code == "JOB_NOT_FOUND":
+        return f"the agent does not know that job any more and cannot undo it: {code}: {reason}"
+    return f"the agent refuses to roll that job back: {code}: {reason}"

@@ -6,8 +6,10 @@ ledger, whose one committer writes for all hosts.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final, assert_never
+from functools import partial
+from typing import Final, TypeVar, assert_never
 
 import structlog
 import trio
@@ -16,8 +18,10 @@ from patch_manager.actors.agent import outcomes
 from patch_manager.actors.agent.failures import AgentFailure, reason
 from patch_manager.actors.agent.following import Following, Listen, follow_job
 from patch_manager.actors.agent.job_stream import OnHint
-from patch_manager.actors.agent.models import AgentJob, PatchList
+from patch_manager.actors.agent.models import AgentJob
 from patch_manager.actors.jobs import messages as m
+from patch_manager.actors.jobs.calls import make_call
+from patch_manager.actors.jobs.package_reading import read_packages
 from patch_manager.actors.jobs.ports import Agent, Clock, Gate, Ledger, Progress, Turns
 from patch_manager.actors.jobs.protocol import Protocol
 from patch_manager.actors.jobs.rules import INTENT_MAX_AGE
@@ -25,12 +29,15 @@ from patch_manager.actors.ports import HostLink
 from patch_manager.actors.silence import unless_silent
 from patch_manager.domain.hosts import JobInHand
 from patch_manager.domain.job_record import JobRecord, Moment, Send
-from patch_manager.domain.jobs import DueJob, JobState, Operation
+from patch_manager.domain.jobs import DueJob, JobState
+
+T = TypeVar("T")
 
 PLACE_SECONDS: Final = 2.0  # a read that takes longer gives the place among the dispatches back
 STREAM_AFTER: Final = 4.0  # seconds that a job is polled before its stream is opened
 FIRST_POLL_AFTER: Final = 0.7  # from the acceptance: asking earlier tells nothing
-_UNDER_CLAIM = m.Claim | m.ReadPatches | m.ReadJobs | m.Commit | m.MakeSend
+_UNDER_CLAIM = m.Claim | m.ReadPatches | m.ReadPackages | m.ReadJobs | m.Commit | m.MakeSend
+_Read = m.ReadJobs | m.ReadJob | m.ReadPatches | m.ReadPackages | m.ReadHealth | m.Follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +134,7 @@ class _JobRun:
                     return await self.send(send)
                 finally:
                     self.let_go()
-            case m.ReadJobs() | m.ReadJob() | m.ReadPatches() | m.ReadHealth() | m.Follow():
+            case m.ReadJobs() | m.ReadJob() | m.ReadPatches() | m.ReadPackages() | m.ReadHealth() | m.Follow():
                 try:
                     return await self.read(command)
                 except AgentFailure as failure:
@@ -155,13 +162,13 @@ class _JobRun:
             self.holding = True
         return m.Claimed()
 
-    async def patches(self) -> PatchList:
-        """Read the list; an agent that refreshes its package cache meanwhile must not keep its place from others."""
-        listed: PatchList | AgentFailure
+    async def slow(self, reading: Callable[[], Awaitable[T]]) -> T:
+        """Read a list; an agent that refreshes its package cache meanwhile must not keep its place from others."""
+        listed: T | AgentFailure
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.let_go_later)
             try:
-                listed = await unless_silent(self.agent, self.agent.patches)
+                listed = await unless_silent(self.agent, reading)
             except AgentFailure as failure:  # kept out of the nursery, which would wrap it in a group
                 listed = failure
             nursery.cancel_scope.cancel()
@@ -173,7 +180,7 @@ class _JobRun:
         await trio.sleep(PLACE_SECONDS)
         self.let_go()
 
-    async def read(self, command: m.ReadJobs | m.ReadJob | m.ReadPatches | m.ReadHealth | m.Follow) -> m.Event:
+    async def read(self, command: _Read) -> m.Event:
         match command:
             case m.ReadJobs():
                 return m.JobsRead(tuple(_found(job) for job in (await self.agent.jobs()).jobs))
@@ -181,11 +188,13 @@ class _JobRun:
                 job = await self.agent.job(agent_job_id)
                 return m.JobGone() if job is None else m.JobSeen(_found(job))
             case m.ReadPatches():
-                listed = await self.patches()
+                listed = await self.slow(self.agent.patches)
                 complete = listed.complete and not listed.skipped
                 if complete:
                     self.link.observed_patches(listed.patches, self.runner.clock().wall)
                 return m.PatchesRead(listed.patches, complete)
+            case m.ReadPackages(names, patches):
+                return await self.slow(partial(read_packages, self.agent, names, patches=patches))
             case m.ReadHealth(facts):
                 return await self.health(facts)
             case m.Follow(agent_job_id, seconds):
@@ -266,10 +275,7 @@ class _JobRun:
             denied.append(refusal)
             return refusal.reason if isinstance(refusal, m.NotSent) else refusal.closed.reason
 
-        if send.operation is Operation.REBOOT:
-            outcome = await self.agent.reboot(before_send=before_send)
-        else:
-            outcome = await self.agent.apply(send.packages, before_send=before_send)
+        outcome = await make_call(self.agent, self.record, send, before_send)
         match outcome:
             case outcomes.Accepted(agent_job_id):
                 self.just_accepted = True
@@ -304,6 +310,7 @@ def _found(job: AgentJob) -> m.FoundJob:
         created_at=job.created_at,
         completed_at=job.completed_at,
         packages=job.packages,
+        original_job_id=job.original_job_id,
         progress=job.progress,
         message=job.message,
         error_code=job.error_code,

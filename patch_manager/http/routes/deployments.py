@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import assert_never
 from uuid import UUID
 
-from quart import request
-
 from patch_manager.domain import deployments as words
 from patch_manager.domain.deployments import DeploymentRequest, DeploymentView
 from patch_manager.domain.jobs import RebootPolicy, When
 from patch_manager.domain.principal import Permission, Principal
 from patch_manager.http.call import call
-from patch_manager.http.errors import Conflict, Failure, FieldError, Forbidden, Invalid, NotFound, Unprocessable
+from patch_manager.http.errors import Conflict, Failure, FieldError, Forbidden, NotFound, Unprocessable
+from patch_manager.http.idempotency import IDEMPOTENCY_HEADER, idempotency_key
 from patch_manager.http.pages import PageQuery, refuse
 from patch_manager.http.preview_json import preview_json
 from patch_manager.http.rollout_rules import refused, rollout_of
@@ -25,8 +24,6 @@ from patch_manager.supervisor.jobs.going_on import GoingOnRefusal
 
 routes = Routes("deployments")
 
-IDEMPOTENCY_HEADER = "Idempotency-Key"
-_LONGEST_KEY = 200
 _SETTLE_SECONDS = 2.0  # what a row shows already belongs into a preview of it
 
 
@@ -39,9 +36,9 @@ async def create_deployment(principal: Principal, body: DeploymentCreate) -> Rep
     With an ``Idempotency-Key`` header the same request may be sent again and gives the same deployment; another request
     under the same key is answered 409.
     """
-    key = request.headers.get(IDEMPOTENCY_HEADER)
-    if key is not None and not (0 < len(key) <= _LONGEST_KEY and key.isprintable()):
-        return Invalid(f"{IDEMPOTENCY_HEADER} is 1 to {_LONGEST_KEY} printable characters")
+    key = idempotency_key()
+    if isinstance(key, Failure):
+        return key
     made = await services().deployments.create(principal, _request(body), key, origin())
     if not isinstance(made, DeploymentView):
         return _refusal(made)
@@ -149,6 +146,12 @@ def _request(body: DeploymentCreate) -> DeploymentRequest:
     )
 
 
+def bad_packages(names: tuple[str, ...]) -> Failure:
+    """Answers names that no agent accepts, or none at all."""
+    detail = f"no agent accepts: {', '.join(name[:80] for name in names[:5])}" if names else "the list is empty"
+    return Unprocessable("the packages cannot be used", errors=(FieldError("/packages", detail),))
+
+
 def _found(view: DeploymentView | words.NotFound) -> DeploymentOut | Failure:
     return deployment_out(view) if isinstance(view, DeploymentView) else NotFound()
 
@@ -178,8 +181,7 @@ def _refusal(refusal: words.CreateRefusal) -> Failure:
         case words.NoHosts():
             return Unprocessable("name at least one host, or a group that has one")
         case words.InvalidPackages(names):
-            detail = f"no agent accepts: {', '.join(name[:80] for name in names[:5])}" if names else "the list is empty"
-            return Unprocessable("the packages cannot be used", errors=(FieldError("/packages", detail),))
+            return bad_packages(names)
         case words.InvalidRollout(problems):
             return refused(problems)
         case words.IdempotencyConflict():

@@ -53,6 +53,7 @@ class PreviewHost(Answer):
     runs_at: datetime | None = Field(description="when it may start; null while nobody knows")
     ring: int = Field(description="which ring it is in, 0 first; 0 without a rollout")
     problem: str | None
+    reboot_hold: str | None = Field(default=None, description="why it will not be rebooted although it needs to be")
 
 
 class DeploymentPreview(Answer):
@@ -147,7 +148,7 @@ class TransitionOut(Answer):
 
 
 class JobOut(Answer):
-    """A job: one host's part of a deployment."""
+    """A job: one host's part of a deployment, or an operation on one host."""
 
     id: UUID
     host_id: UUID
@@ -161,6 +162,9 @@ class JobOut(Answer):
     when: Literal["now", "window"]
     not_before: datetime | None = Field(description="when a queued job may start; null while nobody knows")
     ring: int = Field(description="its ring in its deployment's rollout, 0 first; it never changes")
+    reason: str = Field(default="", description="why somebody asked for a job without a deployment")
+    created_by: str | None = Field(default=None, description="who did; a deployment's jobs are its creator's")
+    rollback_of: UUID | None = Field(default=None, description="the job that a rollback undoes")
     attempts: list[AttemptOut]
     packages: list[PackageOut]
     created_at: datetime

@@ -30,10 +30,11 @@ from patch_manager.domain.rollouts import Assignment, assign, problems_of
 from patch_manager.storage import deployments as stored
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.errors import CommitUnknown
+from patch_manager.supervisor.jobs.acting import Refusal, event_of
 from patch_manager.supervisor.jobs.planning import Planner
 from patch_manager.supervisor.jobs.previews import preview_of
 from patch_manager.supervisor.jobs.requests import digest_of, summary_of
-from patch_manager.supervisor.jobs.service import NO_RINGS, Refusal, Service, event_of, planned
+from patch_manager.supervisor.jobs.service import NO_RINGS, Service, planned
 
 
 class Asking(Service):

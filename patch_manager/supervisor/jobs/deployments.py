@@ -5,9 +5,6 @@ from __future__ import annotations
 from patch_manager.supervisor.jobs.asking import Asking
 from patch_manager.supervisor.jobs.deciding import Deciding
 from patch_manager.supervisor.jobs.going_on import GoingOn
-from patch_manager.supervisor.jobs.service import Outside
-
-__all__ = ["Deployments", "Outside"]
 
 
 class Deployments(Asking, Deciding, GoingOn):

@@ -17,6 +17,7 @@ from patch_manager.domain.jobs import RebootPolicy
 from patch_manager.domain.openings import Plan
 from patch_manager.domain.ring_rules import ring_words
 from patch_manager.domain.rollouts import Assignment
+from patch_manager.storage.holds import hold_of
 from patch_manager.supervisor.jobs.planning import Planner
 
 
@@ -71,16 +72,19 @@ def _host(
         for patch in patches
     )
     asks = host["reboot_required"] or any(package.requires_reboot for package in packages)
+    reboots = request.reboot is RebootPolicy.IF_REQUIRED and bool(packages) and asks
+    hold = hold_of(host) if reboots else None
     return PreviewHost(
         host_id=host["id"],
         display_name=host["display_name"],
         address=host["address"],
         packages=packages,
-        will_reboot=request.reboot is RebootPolicy.IF_REQUIRED and bool(packages) and asks,
+        will_reboot=reboots and hold is None,
         runs=_behind(request, rings, ring) + _runs(plan, host),
         runs_at=None if ring else plan.not_before,
         problem=_problem(plan, host),
         ring=ring,
+        reboot_hold=None if hold is None else hold.words,
     )
 
 

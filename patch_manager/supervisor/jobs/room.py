@@ -16,11 +16,13 @@ from patch_manager.domain.jobs import DueJob
 from patch_manager.storage.audit import AuditLog
 from patch_manager.storage.database import Database
 from patch_manager.supervisor.answers import JobAnswer
+from patch_manager.supervisor.jobs.acting import Outside
 from patch_manager.supervisor.jobs.calendar import Calendar, CalendarGate
 from patch_manager.supervisor.jobs.committer import Committer, LeaderNow
-from patch_manager.supervisor.jobs.deployments import Deployments, Outside
+from patch_manager.supervisor.jobs.deployments import Deployments
 from patch_manager.supervisor.jobs.live import LiveJobs
 from patch_manager.supervisor.jobs.news import Hub, JobNews
+from patch_manager.supervisor.jobs.operations import HostOperations
 from patch_manager.supervisor.jobs.ring_keeper import RingKeeper, StopGate, Stops
 from patch_manager.supervisor.jobs.scheduler import InHand, JobScheduler, TrackedRunner
 from patch_manager.supervisor.jobs.turns import Turns
@@ -40,7 +42,10 @@ class JobFleet(Protocol):
 
 
 class JobRoom:
-    """``runner`` is for the actors, ``deployments`` and ``calendar`` for http; ``run`` goes beside the supervisor."""
+    """``runner`` is for the actors; ``deployments``, ``operations`` and ``calendar`` are for http.
+
+    ``run`` goes beside the supervisor.
+    """
 
     def __init__(
         self,
@@ -83,7 +88,9 @@ class JobRoom:
             in_hand,
             self.jobs_changed,
         )
-        self.deployments = Deployments(database, audit, live, Outside(self.jobs_changed, self._changed), wall)
+        outside = Outside(self.jobs_changed, self._changed)
+        self.deployments = Deployments(database, audit, live, outside, wall)
+        self.operations = HostOperations(database, audit, live, outside, wall)
 
     def _changed(self, job_ids: Iterable[UUID], deployment_ids: Iterable[UUID]) -> None:
         deployments = list(deployment_ids)

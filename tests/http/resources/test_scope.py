@@ -28,6 +28,9 @@ BODIES: dict[str, Any] = {
     "PATCH /api/v1/users/<uuid:user_id>": {"disabled": True},
     "POST /api/v1/jobs/<uuid:job_id>/resolve": {"outcome": "succeeded"},
     "POST /api/v1/deployments/<uuid:deployment_id>/resume": {},
+    "POST /api/v1/hosts/<uuid:host_id>/reboot": {},
+    "POST /api/v1/jobs/<uuid:job_id>/rollback": {},
+    "POST /api/v1/hosts/<uuid:host_id>/package-operations": {"operation": "update", "packages": [{"name": "bash"}]},
     "POST /api/v1/hosts/<uuid:host_id>/windows": NIGHTLY,
     "PATCH /api/v1/windows/<uuid:window_id>": {"enabled": False},
     "POST /api/v1/windows/<uuid:window_id>/copy": {"host_ids": []},
@@ -58,7 +61,7 @@ async def everything_of_b(world: World) -> dict[str, UUID]:
 
 
 def filled(path: str, ids: dict[str, UUID]) -> str:
-    return re.sub(r"<uuid:(\w+)>", lambda match: str(ids[match[1]]), path)
+    return re.sub(r"<uuid:(\w+)>", lambda match: str(ids[match[1]]), path).replace("<string:name>", "cron")
 
 
 def without_request(problem: dict[str, Any]) -> dict[str, Any]:

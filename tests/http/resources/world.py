@@ -19,7 +19,7 @@ from patch_manager.domain.principal import Role
 from patch_manager.storage import Database, host_registry
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.hosts import load_hosts
-from patch_manager.supervisor.answers import Busy, JobAnswer, NoSuchHost, PackagesResult, RefreshResult
+from patch_manager.supervisor.answers import Busy, JobAnswer, NoSuchHost, PackagesResult, RefreshResult, ServiceResult
 from patch_manager.supervisor.counters import PollCounters
 from patch_manager.supervisor.hub import EventHub
 from patch_manager.supervisor.limits import LimiterStatistics
@@ -57,6 +57,8 @@ class ActorlessFleet:
         self.counters = PollCounters()
         self.refreshed: RefreshResult = Busy()
         self.installed: PackagesResult = Busy()
+        self.told_service: ServiceResult = Busy()
+        self.known_job: bool | None = None
         self.restarted: list[UUID] = []
         self._db = db
 
@@ -68,6 +70,12 @@ class ActorlessFleet:
 
     async def packages(self, host_id: UUID, timeout: float) -> PackagesResult:  # noqa: ASYNC109  # as the facade has it
         return self.installed if host_id in self.picture else NoSuchHost()
+
+    async def service(self, host_id: UUID, name: str, timeout: float) -> ServiceResult:  # noqa: ASYNC109  # as the facade has it
+        return self.told_service if host_id in self.picture else NoSuchHost()
+
+    async def knows_job(self, host_id: UUID, agent_job_id: str, timeout: float) -> bool | None:  # noqa: ASYNC109
+        return self.known_job
 
     async def hosts_changed(self, host_ids: Iterable[UUID]) -> None:
         wanted = list(host_ids)

@@ -25,6 +25,7 @@ function host(id: string, changes: Partial<PreviewHost> = {}): PreviewHost {
     runs_at: null,
     ring: 0,
     problem: null,
+    reboot_hold: null,
     ...changes,
   };
 }

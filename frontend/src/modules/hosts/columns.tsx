@@ -123,7 +123,15 @@ export const HOST_COLUMNS: readonly Column<HostRef>[] = [
     width: 98,
     sortable: true,
     cell: live((row) =>
-      row.reboot_required ? <Mark tone="attention">needed</Mark> : <span className="muted">–</span>,
+      row.reboot_hold ? (
+        <span title={row.reboot_hold_reason ?? undefined}>
+          <Mark tone={row.reboot_required ? "attention" : "unknown"}>on hold</Mark>
+        </span>
+      ) : row.reboot_required ? (
+        <Mark tone="attention">needed</Mark>
+      ) : (
+        <span className="muted">–</span>
+      ),
     ),
   },
   { id: "os", title: "System", width: 120, grow: 1, sortable: true, cell: live(osOf) },
