@@ -114,6 +114,7 @@ async def open_house(directory: Path, count: int) -> AsyncIterator[House]:
             deployments=cast(Any, None),
             operations=cast(Any, None),
             calendar=cast(Any, None),
+            notifier=cast(Any, None),
             vault=keys.vault,
             authority=keys.authority,
             settings=HttpSettings(ORIGIN),

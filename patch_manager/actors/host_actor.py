@@ -197,7 +197,8 @@ class HostActor:
             finally:
                 if self._poll_scope is scope:
                     self._poll_scope = None
-                if not self._shared.keep_connections:
+                # A job's connection goes on; what it leaves is closed by the poll that follows its end.
+                if not self._shared.keep_connections and not self.state.job_running:
                     await agent.aclose()
             self._shared.polled(poll.kind, outcome, trio.current_time() - started)
             self.mailbox.report(PollEnded(poll.number, outcome))

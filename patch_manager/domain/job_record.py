@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from patch_manager.domain.jobs import JobState, Operation, PackageResult, RebootPolicy, When
+from patch_manager.domain.jobs import LEFT_OUT, JobState, Operation, PackageResult, RebootPolicy, When
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +104,17 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One package of the frozen list, as it was pending when the list was frozen, and its result so far."""
+    """One package of the frozen list, as it was pending when the list was frozen, and its result so far.
+
+    ``reason`` says why it was left out.
+    """
 
     name: str
     from_version: str | None = None
     to_version: str | None = None
     requires_reboot: bool = False
     result: PackageResult = PackageResult.PENDING
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +134,8 @@ class JobRecord:
     ``work_done`` is when we learned that the agent's work had ended well; ``agent_completed_at`` the same on the
     agent's clock, where it said so; ``rebooted_at`` when a reboot since then was proven. ``override_freeze`` is an
     admin's word. ``by_calendar``: windows and freezes decided ``not_before``, so a change of theirs plans it anew.
-    ``max_unavailable``: the deployment's limit of hosts of a group that reboot at once.
     ``versions`` goes with ``requested`` (None: any), ``purge`` with a removal, ``undoes`` with a rollback.
+    ``max_unavailable``: the deployment's limit of hosts of a group that reboot at once.
     """
 
     id: UUID
@@ -158,15 +162,20 @@ class JobRecord:
     rebooted_at: datetime | None = None
     override_freeze: bool = False
     by_calendar: bool = False
-    max_unavailable: int | None = None
     versions: tuple[str | None, ...] = ()
     purge: bool = False
     undoes: Undo | None = None
+    max_unavailable: int | None = None
 
     @property
     def wanted(self) -> tuple[Target, ...]:
-        """The frozen list without what was never pending here."""
-        return tuple(t for t in self.targets or () if t.result is not PackageResult.NOT_NEEDED)
+        """The frozen list without what was never pending here, or was left out."""
+        return tuple(t for t in self.targets or () if t.result not in LEFT_OUT)
+
+    @property
+    def excluded(self) -> tuple[Target, ...]:
+        """What was left out of the list."""
+        return tuple(t for t in self.targets or () if t.result is PackageResult.EXCLUDED)
 
     @property
     def send_of_attempt(self) -> Send | None:

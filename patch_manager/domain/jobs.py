@@ -75,17 +75,23 @@ class PackageResult(StrEnum):
     KEPT_BACK = "kept_back"
     FAILED = "failed"
     NOT_NEEDED = "not_needed"
+    EXCLUDED = "excluded"  # pending, and left out on purpose
     UNKNOWN = "unknown"
+
+
+LEFT_OUT = frozenset({PackageResult.NOT_NEEDED, PackageResult.EXCLUDED})
+"""Results of packages that are never asked for: the job's success does not depend on them."""
 
 
 @dataclass(frozen=True, slots=True)
 class PackageOutcome:
-    """One package of a job and what became of it, with the versions where they are known."""
+    """One package of a job and what became of it, with the versions where they are known; why it was left out."""
 
     name: str
     result: PackageResult
     from_version: str | None = None
     to_version: str | None = None
+    reason: str | None = None
 
 
 NOT_RETRYABLE = frozenset(

@@ -47,8 +47,8 @@ async def authenticate(permission: Permission) -> Principal | Failure:
 
 
 async def read_body(model: type[BaseModel]) -> BaseModel | Failure:
-    """The validated JSON body. One that may be left out altogether is."""
-    if not request.mimetype and not request.content_length and not _asks(model):
+    """The validated JSON body; none at all where the model says that it may be left out."""
+    if getattr(model, "may_be_absent", False) and not request.content_type and not await request.get_data():
         return model()
     if request.mimetype != JSON:
         return UnsupportedMediaType()
@@ -56,10 +56,6 @@ async def read_body(model: type[BaseModel]) -> BaseModel | Failure:
         return model.model_validate_json(await request.get_data(cache=False))
     except ValidationError as error:
         return from_validation(error)
-
-
-def _asks(model: type[BaseModel]) -> bool:
-    return any(field.is_required() for field in model.model_fields.values())
 
 
 def read_query(model: type[BaseModel]) -> BaseModel | Failure:

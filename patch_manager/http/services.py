@@ -16,6 +16,7 @@ from quart import current_app
 
 from patch_manager.auth import Auth
 from patch_manager.domain.audit import AuditEvent, Outcome
+from patch_manager.domain.notifications import Notifier
 from patch_manager.domain.principal import Principal
 from patch_manager.domain.settings import AgentSettings, LimitSettings
 from patch_manager.http.call import call
@@ -63,6 +64,7 @@ class Services:
     deployments: Deployments
     operations: HostOperations
     calendar: Calendar
+    notifier: Notifier
     vault: Vault
     authority: CertificateAuthority
     settings: HttpSettings

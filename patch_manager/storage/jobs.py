@@ -23,12 +23,14 @@ AND ($2::text[] IS NULL OR j.state = ANY ($2))
 AND ($3::uuid IS NULL OR j.host_id = $3)
 AND ($4::uuid IS NULL OR (j.deployment_id = $4 AND j.superseded_by IS NULL))
 AND ($6::integer IS NULL OR j.ring = $6)
+AND ($7::text[] IS NULL OR j.operation = ANY ($7))
+AND ($8::timestamptz IS NULL OR j.created_at >= $8) AND ($9::timestamptz IS NULL OR j.created_at < $9)
 AND ($5::text IS NULL OR strpos(lower(concat_ws(E'\\n', j.host_name, j.host_address, j.message)), lower($5)) > 0)
 """
 _PAGE: Final = f"""
 SELECT j.* FROM jobs j
-WHERE {_MATCH} AND ($7::timestamptz IS NULL OR (j.created_at, j.id) < ($7, $8::uuid))
-ORDER BY j.created_at DESC, j.id DESC LIMIT $9
+WHERE {_MATCH} AND ($10::timestamptz IS NULL OR (j.created_at, j.id) < ($10, $11::uuid))
+ORDER BY j.created_at DESC, j.id DESC LIMIT $12
 """  # noqa: S608 - constants only
 _COUNT: Final = f"SELECT count(*) FROM jobs j WHERE {_MATCH}"  # noqa: S608 - constants only
 _ONE: Final = f"SELECT j.* FROM jobs j WHERE j.id = $2 AND {JOB_IN_SCOPE}"  # noqa: S608 - constants only
@@ -45,6 +47,13 @@ WHERE ($2::uuid IS NULL OR j.id = $2) AND ($5::uuid IS NULL OR (j.deployment_id 
        OR ((j.state = 'dispatching' OR (j.state = 'rebooting' AND j.operation = 'reboot')) AND {NOTHING_SENT}))
 RETURNING j.id, j.host_id, j.deployment_id, j.version, j.message
 """  # noqa: S608 - constants only
+_CANCEL_LISTED: Final = """
+UPDATE jobs j SET state = 'cancelled', version = j.version + 1, message = $2, finished_at = $3, not_before = NULL
+WHERE j.id = ANY ($1)
+  AND (j.state = 'queued' OR (j.state = 'dispatching' AND NOT EXISTS (
+      SELECT 1 FROM job_sends s WHERE s.job_id = j.id AND s.outcome NOT IN ('not_sent', 'refused', 'rejected'))))
+RETURNING j.id, j.host_id, j.deployment_id, j.version, j.message
+"""
 _LOCK_ORDERED: Final = "SELECT id FROM jobs WHERE id = $1 OR deployment_id = $2 ORDER BY id FOR UPDATE"
 _RESOLVE: Final = """
 UPDATE jobs SET state = $2, version = version + 1, message = $3, finished_at = $4
@@ -69,7 +78,18 @@ async def list_jobs(
 ) -> tuple[tuple[JobView, ...], int]:
     """A page of jobs in sight, newest first, and how many match."""
     states = None if wanted.states is None else [state.value for state in wanted.states]
-    match = (groups_of(scope), states, wanted.host_id, wanted.deployment_id, wanted.search, wanted.ring)
+    operations = None if wanted.operations is None else [operation.value for operation in wanted.operations]
+    match = (
+        groups_of(scope),
+        states,
+        wanted.host_id,
+        wanted.deployment_id,
+        wanted.search,
+        wanted.ring,
+        operations,
+        wanted.since,
+        wanted.until,
+    )
     moment, key = after or (None, None)
     rows = await connection.fetch(_PAGE, *match, moment, key, wanted.limit)
     total: int = await connection.fetchval(_COUNT, *match)
@@ -103,7 +123,11 @@ async def _views(
     packages: dict[UUID, list[PackageOutcome]] = {}
     for found in await connection.fetch(_PACKAGES, ids):
         outcome = PackageOutcome(
-            found["name"], PackageResult(found["result"]), found["from_version"], found["to_version"]
+            found["name"],
+            PackageResult(found["result"]),
+            found["from_version"],
+            found["to_version"],
+            found["reason"],
         )
         packages.setdefault(found["job_id"], []).append(outcome)
     return tuple(
@@ -185,6 +209,15 @@ async def cancel_jobs(
     # In one order, so that the committer and a cancellation cannot wait for each other.
     await connection.execute(_LOCK_ORDERED, job_id, deployment_id)
     rows = await connection.fetch(_CANCEL, groups_of(scope), job_id, reason, at, deployment_id)
+    await _note(connection, rows, at, JobState.CANCELLED, reason)
+    return rows
+
+
+async def cancel_listed(
+    connection: Connection, job_ids: Sequence[UUID], reason: str, at: datetime
+) -> list[asyncpg.Record]:
+    """Cancel those of these jobs, which the caller has locked in order, that have sent nothing yet."""
+    rows = await connection.fetch(_CANCEL_LISTED, list(job_ids), reason, at)
     await _note(connection, rows, at, JobState.CANCELLED, reason)
     return rows
 

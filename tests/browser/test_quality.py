@@ -62,6 +62,7 @@ PAGES = (
     "/jobs/{deployment}?job={job}",
     "/groups",
     "/groups/{group}",
+    "/settings",
     "/nowhere",
 )
 
@@ -147,7 +148,9 @@ def test_the_theme_can_be_chosen_and_stays(admin: Person) -> None:
     page.get_by_role("menuitem", name="As the system").click()
 
 
-@pytest.mark.parametrize("path", ["/", "/hosts", "/hosts/{host}", "/deploy", "/jobs/{deployment}", "/groups"])
+@pytest.mark.parametrize(
+    "path", ["/", "/hosts", "/hosts/{host}", "/deploy", "/jobs/{deployment}", "/groups", "/settings"]
+)
 def test_no_page_scrolls_sideways(admin: Person, story: dict[str, str], path: str) -> None:
     page = admin.open(path.format(**story))
     for width in (768, 1024, 1920):

@@ -60,6 +60,7 @@ def services(people: People, supervisor: Fleet, authority: CertificateAuthority)
         deployments=cast(Any, object()),
         operations=cast(Any, object()),
         calendar=cast(Any, object()),
+        notifier=cast(Any, object()),
         vault=people.vault,
         authority=authority,
         settings=HttpSettings(origin=ORIGIN),

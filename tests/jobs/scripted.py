@@ -203,6 +203,7 @@ class ScriptedFleet:
             self.db,
             self.audit,
             lambda: self.leader,
+            beginning=trio.CapacityLimiter(50),
             dispatch=trio.CapacityLimiter(50),
             followed_jobs=trio.CapacityLimiter(600),
             clock=self._clock(),

@@ -197,7 +197,7 @@ async def test_an_unreachable_host_fails_after_one_retry_and_holds_nobody_up(
 async def test_a_slow_list_of_patches_gives_its_place_to_others(
     fleet: ScriptedFleet, admin: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("patch_manager.actors.jobs.run.PLACE_SECONDS", 0.2)
+    monkeypatch.setattr("patch_manager.actors.jobs.run.BEGINNING_SECONDS", 0.2)
     hosts = [await fleet.add(Temper(duration=0.1)) for _ in range(51)]  # one more than there are places
     go = trio.Event()
     for slow in hosts[:50]:
@@ -210,6 +210,29 @@ async def test_a_slow_list_of_patches_gives_its_place_to_others(
             go.set()
             done = await fleet.ended(admin, made)
     assert done.totals.succeeded == 51
+
+
+async def test_a_job_without_a_place_waits_in_its_queue_and_can_be_cancelled(
+    fleet: ScriptedFleet, admin: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("patch_manager.actors.jobs.run.BEGINNING_SECONDS", 60.0)
+    hosts = [await fleet.add(Temper(duration=0.1)) for _ in range(50)]  # as many as there are places
+    go = trio.Event()
+    for host_id in hosts:
+        fleet.links[host_id].agent.before_patches = go.wait
+    async with fleet.running():
+        first = await fleet.service.create(admin, everything(*hosts))
+        with trio.fail_after(20):
+            await fleet.reaches(first, JobState.DISPATCHING)
+            late = await fleet.add()
+            await fleet.service.create(admin, everything(late))
+            await trio.sleep(1.2)  # the scan has handed it out
+            (job,) = (await fleet.service.list_jobs(admin, JobFilter(host_id=late))).items
+            assert job.state is JobState.QUEUED
+            await fleet.service.cancel_job(admin, job.id)
+            go.set()
+            assert (await fleet.ended(admin, first)).totals.succeeded == 50
+    assert fleet.links[late].agent.applies == []
 
 
 async def test_a_manager_that_lost_its_leadership_sends_nothing(fleet: ScriptedFleet, admin: Principal) -> None:

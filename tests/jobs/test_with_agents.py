@@ -133,7 +133,15 @@ async def managing(db: Database, authority: CertificateAuthority, specs: Sequenc
     leader = Leader(await db.transaction(_next_epoch))
     limits = Limits.of(LimitSettings())
     clock = WallClock()
-    room = JobRoom(db, audit, lambda: leader, dispatch=limits.dispatch, followed_jobs=limits.followed_jobs, clock=clock)
+    room = JobRoom(
+        db,
+        audit,
+        lambda: leader,
+        beginning=limits.jobs_beginning,
+        dispatch=limits.dispatch,
+        followed_jobs=limits.followed_jobs,
+        clock=clock,
+    )
     async with open_fleet(specs, AuthorityCertificates(authority), port=0) as agents:
         ids = {spec.address: uuid4() for spec in specs}
         await db.transaction(_add_hosts, ids, agents.port)

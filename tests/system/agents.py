@@ -1,7 +1,9 @@
 """An agent of our own on a loopback address: threads, ``ssl`` and sockets, nothing of the program under test.
 
 Every request is recorded with its connection and moment. ``temper`` makes the agent misbehave on the wire (in answers
-to the path ``only``, when one is given); ``on_apply`` scripts what becomes of the next apply requests.
+to the path ``only``, when one is given); ``on_apply`` scripts what becomes of the next apply requests, and until
+``limited_until`` (monotonic) everything that its rate limiter counts is refused. ``hold_jobs``: its list of jobs, which
+is the last thing that a manager reads before it sends, is answered when that is set.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ HUGE_BYTES = 200 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it arrived; ``at`` on the monotonic clock, ``connection`` counts from 1."""
+    """A request as it arrived; ``at`` on the monotonic clock, ``wall`` on the wall clock, ``connection`` from 1."""
 
     at: float
     connection: int
@@ -38,6 +40,7 @@ class Request:
     target: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    wall: float = field(default_factory=time.time)
 
     @property
     def path(self) -> str:
@@ -96,6 +99,8 @@ class Agent:
     reads_per_minute: tuple[float, float] = (120, 30)
     writes_per_minute: tuple[float, float] = (20, 10)
     health_delay: float = 0.0
+    limited_until: float = 0.0
+    hold_jobs: threading.Event | None = None
     certificate: tuple[Path, Path] | None = None
     requests: list[Request] = field(default_factory=list)
     limited: list[Request] = field(default_factory=list)
@@ -313,6 +318,11 @@ class Agent:
         """One answer, rate limiter first."""
         self.host.advance()
         exempt = request.path in ("/health", "/api/v1/system/info")
+        if not exempt and (left := self.limited_until - time.monotonic()) > 0:
+            self.limited.append(request)
+            return Reply(
+                429, b"Too Many Requests", (("content-type", "text/plain"), ("retry-after", str(int(left) + 1)))
+            )
         bucket = self.reads if request.method == "GET" else self.writes
         if not exempt and not bucket.take():
             self.limited.append(request)
@@ -325,7 +335,10 @@ class Agent:
             if request.path not in self.dialect.health_paths:
                 return Reply(405, b"", (("allow", "POST"),))
             time.sleep(self.health_delay)
+            self.host.refresh_stale_cache()
             return _good(200, self.dialect.health(self.host))
+        if self.hold_jobs is not None and request.path == "/api/v1/jobs":
+            self.hold_jobs.wait(60.0)
         with self.host.lock:
             return self._api(request)
 

@@ -69,7 +69,11 @@ class Job:
 
 @dataclass
 class Host:
-    """Facts and work of one host; every method holds its lock."""
+    """Facts and work of one host; every method holds its lock.
+
+    ``cache_seconds``: age at which a question after its health refreshes the package cache. ``reboots_after_work``:
+    what it applied restarts it, so that nobody hears how the job ended.
+    """
 
     patches: list[Patch] = field(default_factory=list)
     hostname: str = "host"
@@ -81,6 +85,8 @@ class Host:
     pending_reboot: bool = False
     job_seconds: float = 0.4
     away_seconds: float = 2.0
+    cache_seconds: float = float("inf")
+    reboots_after_work: bool = False
     uptime_at_start: float = 864_000.0
     failures: list[Failure | None] = field(default_factory=list)
     jobs: dict[str, Job] = field(default_factory=dict)
@@ -129,6 +135,14 @@ class Host:
         self._set(job, {p.name: p.available for p in done})
         job.patched = done
         self.cache_read = time.time()
+        if self.reboots_after_work:
+            self._restart()
+
+    def refresh_stale_cache(self) -> None:
+        """What a question after the host's health does on the way."""
+        with self.lock:
+            if time.time() - self.cache_read >= self.cache_seconds:
+                self.cache_read = time.time()
 
     def _set(self, job: Job, versions: dict[str, str | None]) -> None:
         job.undo = {name: self.installed.get(name) for name in versions}
@@ -165,12 +179,15 @@ class Host:
         with self.lock:
             job = Job("reboot", None, 0.0, never_ends=True)
             self.reboots += 1
-            self.jobs = {}
-            self.away_until = time.time() + self.away_seconds
-            self.booted = self.away_until
-            self.pending_reboot = False
-            self.kernel += ".1"
+            self._restart()
             return job
+
+    def _restart(self) -> None:
+        self.jobs = {}
+        self.away_until = time.time() + self.away_seconds
+        self.booted = self.away_until
+        self.pending_reboot = False
+        self.kernel += ".1"
 
     def forget_jobs(self) -> None:
         """The agent restarted: its memory of jobs is gone, their work goes on."""

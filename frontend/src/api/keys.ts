@@ -12,9 +12,29 @@ export const keys = {
   deployments: ["deployments"] as const,
   deployment: (id: string) => ["deployments", id] as const,
   deploymentJobs: (id: string) => ["jobs", "of", id] as const,
+  deploymentFailures: (id: string) => ["jobs", "failed-of", id] as const,
+  jobList: (filter: unknown) => ["jobs", "list", filter] as const,
   failures: ["jobs", "failed"] as const,
   rollback: (id: string) => ["jobs", "one", id, "rollback"] as const,
   service: (id: string, name: string) => ["hosts", id, "services", name] as const,
   job: (id: string) => ["jobs", "one", id] as const,
+  /** All that is known of windows and freezes starts like this one, so that a change makes all of it old. */
+  windows: ["windows"] as const,
+  windowsOf: (host: string) => ["windows", "of", host] as const,
+  freezes: (past: boolean) => ["windows", "freezes", past] as const,
+  withoutWindow: ["windows", "without"] as const,
+  openNow: ["windows", "open-now"] as const,
+  coverage: ["windows", "coverage"] as const,
+  agenda: (begin: string, hours: number, group: string | null) =>
+    ["windows", "agenda", begin, hours, group] as const,
+  opening: (opens: string, closes: string, group: string | null) =>
+    ["windows", "opening", opens, closes, group] as const,
+  windowPreview: (body: string, count: number) => ["windows", "preview", body, count] as const,
+  /** All that is known of policies starts like this one, so that a change makes all of it old. */
+  policies: ["policies"] as const,
+  policy: (id: string) => ["policies", id] as const,
+  policyPreview: (body: unknown) => ["policies", "preview", body] as const,
+  exclusions: ["exclusions"] as const,
+  exclusion: (id: string) => ["exclusions", id] as const,
   preview: (body: unknown) => ["preview", body] as const,
 };

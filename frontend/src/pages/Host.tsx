@@ -35,8 +35,9 @@ import { ServiceLookup } from "@/modules/hosts/ServiceLookup";
 import { JobDrawer } from "@/modules/jobs/JobDrawer";
 import { JobTable } from "@/modules/jobs/JobTable";
 import { useTitle } from "@/modules/shell/title";
+import { HostWindows } from "@/modules/windows/HostWindows";
 
-const TABS = ["patches", "packages", "jobs", "certificates", "audit"] as const;
+const TABS = ["patches", "packages", "jobs", "windows", "certificates", "audit"] as const;
 const ADMIN_TABS: ReadonlySet<string> = new Set(["certificates", "audit"]);
 const ABOVE = { text: "Hosts", to: "/hosts" };
 
@@ -88,6 +89,7 @@ function Story({ row }: { row: HostRow }) {
           </Tabs.Tab>
           <Tabs.Tab value="packages">Packages</Tabs.Tab>
           <Tabs.Tab value="jobs">Jobs</Tabs.Tab>
+          <Tabs.Tab value="windows">Windows</Tabs.Tab>
           {admin && <Tabs.Tab value="certificates">Certificates</Tabs.Tab>}
           {admin && <Tabs.Tab value="audit">Audit</Tabs.Tab>}
         </Tabs.List>
@@ -95,6 +97,7 @@ function Story({ row }: { row: HostRow }) {
       {tab === "patches" && <PatchTable host={row} />}
       {tab === "packages" && <PackageTable host={row} />}
       {tab === "jobs" && <HostJobs id={row.id} />}
+      {tab === "windows" && <HostWindows host={row} />}
       {ADMIN_TABS.has(tab) && !admin && <Skeleton height={240} />}
       {tab === "certificates" && admin && <Certificates host={row} />}
       {tab === "audit" && admin && <AuditTable host={row} />}

@@ -1,5 +1,5 @@
 /** Hosts, jobs and totals for tests, all in one place. */
-import type { Attempt, FleetTotals, HostRow, Job, JobTotals } from "@/api/types";
+import type { Attempt, FleetTotals, HostRow, Job, JobTotals, PreviewHost } from "@/api/types";
 
 export const NOW = Date.parse("2026-03-01T12:00:00Z");
 
@@ -120,6 +120,24 @@ export function jobTotals(changes: Partial<JobTotals> = {}): JobTotals {
     failed: 0,
     cancelled: 0,
     outcome_unknown: 0,
+    ...changes,
+  };
+}
+
+export function previewHost(id: string, changes: Partial<PreviewHost> = {}): PreviewHost {
+  return {
+    host_id: id,
+    display_name: id,
+    address: "127.0.0.2",
+    packages: [],
+    will_reboot: false,
+    runs: "at once",
+    runs_at: null,
+    ring: 0,
+    excluded: [],
+    outside_windows: false,
+    problem: null,
+    reboot_hold: null,
     ...changes,
   };
 }

@@ -27,13 +27,14 @@ from patch_manager.actors.jobs.steps import (
     gate,
     in_seconds,
     incomplete,
+    read_exclusions,
     read_jobs,
     read_state,
     wait,
     wait_for_calendar,
 )
 from patch_manager.domain.job_record import Attempt, AttemptState, JobRecord, Send, SendOutcome, Target
-from patch_manager.domain.jobs import JobState, Operation, PackageResult
+from patch_manager.domain.jobs import LEFT_OUT, JobState, Operation, PackageResult
 from patch_manager.domain.openings import Closed
 
 UNREACHABLE = "HOST_UNREACHABLE"
@@ -106,30 +107,27 @@ def retry(run: Run) -> Step[None]:
 
 def dispatch(run: Run) -> Step[None]:
     """One round: read, decide what to send, send it. Ends with a commit, or after a pause with nothing changed."""
-    yield from claim()
     run.first_try = run.now if run.tries == 0 else run.first_try
     state = yield from read_state(run.record)
     if isinstance(state, ReadFailed):
         yield from unreachable(run, state.reason, state.retry_after)
         return
-    planned = run.record
-    if planned.targets is None:
-        trouble = incomplete(state)
-        if trouble is not None:
-            yield from unreachable(run, trouble, None)
-            return
-        planned = replace(planned, targets=standing.freeze(planned, state), planned_at=run.now.wall)
-        absent = standing.missing(planned, planned.wanted, state)
-        if absent:
-            reason = f"not installed on this host: {rules.words(absent)}"
-            yield from attempt_failed(run, NOT_INSTALLED, reason, record=planned)
-            return
+    trouble = incomplete(state)
+    if run.record.targets is None and trouble is not None:
+        yield from unreachable(run, trouble, None)
+        return
+    planned = yield from _listed(run, state)
+    absent = standing.missing(planned, planned.wanted, state) if run.record.targets is None else ()
+    if absent:
+        reason = f"not installed on this host: {rules.words(absent)}"
+        yield from attempt_failed(run, NOT_INSTALLED, reason, record=planned)
+        return
     left = standing.look(planned, planned.wanted, state).open
     whole = planned.operation is Operation.ROLLBACK and not planned.touched  # the agent's to judge, and never by names
     if not left and not whole:
-        yield from _nothing_to_send(run, planned, incomplete(state))
+        yield from _nothing_to_send(run, planned, trouble)
         return
-    yield from claim()  # again: an agent that took long over its list has lost its place
+    yield from claim()
     found = yield from read_jobs()
     if isinstance(found, ReadFailed):
         yield from unreachable(run, found.reason, found.retry_after)
@@ -137,6 +135,18 @@ def dispatch(run: Run) -> Step[None]:
     if (yield from _adopt_late_arrival(run, found)):
         return
     yield from _send(run, planned, left, found)
+
+
+def _listed(run: Run, state: standing.State) -> Step[JobRecord]:
+    """The record with its list: kept since its first send; until then, what must not be patched is left out anew."""
+    planned = run.record
+    if planned.targets is None:
+        planned = replace(planned, targets=standing.freeze(planned, state), planned_at=run.now.wall)
+    patches = planned.operation in (Operation.PATCH_APPLY, Operation.UPDATE)
+    if not patches or planned.touched or not planned.wanted:
+        return planned
+    exclusions = yield from read_exclusions()
+    return replace(planned, targets=rules.leave_out(planned.targets or (), exclusions, run.now.wall))
 
 
 def _nothing_to_send(run: Run, planned: JobRecord, trouble: str | None) -> Step[None]:
@@ -152,8 +162,14 @@ def _nothing_to_send(run: Run, planned: JobRecord, trouble: str | None) -> Step[
         done = replace(planned, state=JobState.SUCCEEDED, finished_at=run.now.wall).with_attempt(
             state=AttemptState.COMPLETED, finished_at=run.now.wall
         )
-        done = replace(done, targets=tuple(replace(t, result=PackageResult.NOT_NEEDED) for t in done.targets or ()))
-        yield from commit(run, done, rules.not_needed_words(planned.operation))
+        done = replace(done, targets=tuple(_not_needed(target) for target in done.targets or ()))
+        left_out = rules.left_out_words(done)
+        words = f"nothing was sent; {left_out}" if left_out else rules.not_needed_words(planned.operation)
+        yield from commit(run, done, words)
+
+
+def _not_needed(target: Target) -> Target:
+    return target if target.result in LEFT_OUT else replace(target, result=PackageResult.NOT_NEEDED)
 
 
 def _adopt_late_arrival(run: Run, found: JobsRead) -> Step[bool]:

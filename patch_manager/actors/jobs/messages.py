@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from patch_manager.domain.exclusions import Exclusion
 from patch_manager.domain.job_record import JobRecord, Send
 from patch_manager.domain.jobs import Operation
 from patch_manager.domain.openings import Closed
@@ -71,6 +72,11 @@ class ReadPackages:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadExclusions:
+    """What this job must leave out, as kept in the database at this moment → ``ExclusionsRead``."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadHealth:
     """Health and system facts → ``HealthRead`` or ``ReadFailed``; ``facts`` also asks for the system's."""
 
@@ -81,7 +87,7 @@ class ReadHealth:
 class Claim:
     """Take a place among the dispatches, unless it is held, and wait for the agent's budget of writes → ``Claimed``.
 
-    The place is given back after the send, as soon as the protocol waits, or when a read takes long.
+    The place is given back after the send, and as soon as the protocol waits.
     """
 
 
@@ -136,6 +142,7 @@ Command = (
     | ReadJob
     | ReadPatches
     | ReadPackages
+    | ReadExclusions
     | ReadHealth
     | Claim
     | MakeSend
@@ -209,6 +216,13 @@ class PackagesRead:
     packages: Mapping[str, PackageState]
     pending: tuple[Patch, ...] | None = None
     complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ExclusionsRead:
+    """Standing exclusions of the job's host and its deployment's own."""
+
+    exclusions: tuple[Exclusion, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +336,7 @@ Event = (
     | JobGone
     | PatchesRead
     | PackagesRead
+    | ExclusionsRead
     | HealthRead
     | Claimed
     | Accepted

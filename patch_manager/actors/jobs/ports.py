@@ -20,6 +20,7 @@ from patch_manager.actors.agent.models import (
 )
 from patch_manager.actors.agent.outcomes import Outcome
 from patch_manager.actors.agent.rate_budget import RateGate
+from patch_manager.domain.exclusions import Exclusion
 from patch_manager.domain.job_record import JobRecord, Moment
 from patch_manager.domain.jobs import Operation
 from patch_manager.domain.openings import Closed
@@ -93,6 +94,10 @@ class Ledger(Protocol):
 
     async def commit(self, before: JobRecord, after: JobRecord, reason: str, now: Moment) -> Kept | None:
         """Write a step; None when the job is no longer as ``before`` says: then nothing may be sent."""
+        ...
+
+    async def exclusions(self, record: JobRecord, now: Moment) -> tuple[Exclusion, ...]:
+        """What the job must leave out at this moment; raises ``DatabaseUnavailable``."""
         ...
 
     def leads(self, epoch: int) -> bool:

@@ -5,11 +5,13 @@ Constants name their source. Times are seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from patch_manager.actors.jobs.messages import FoundJob, HealthRead
+from patch_manager.domain.exclusions import Exclusion, exclusion_of
 from patch_manager.domain.job_record import JobRecord, Moment, Send, SendOutcome, Target
 from patch_manager.domain.jobs import NOT_RETRYABLE, Operation, PackageResult, RebootPolicy
 from patch_manager.domain.patches import Patch
@@ -35,6 +37,7 @@ CACHE_STEP: Final = 10.0  # ours
 VERIFY_LIMIT: Final = 30 * 60.0  # ours: a host that went away between the work and its verification
 FAILED_VERIFY_LIMIT: Final = 60.0  # ours: a failure is told soon, its packages as unknown if need be
 REBOOT_LIMIT: Final = 30 * 60.0  # ours: from the request to the proof
+REBOOT_ASK_LIMIT: Final = 5 * 60.0  # ours: a job that only reboots tries to reach its host for no longer than this
 TURN_STEP: Final = 2.0  # ours: pace of asking for a turn to reboot; hundreds may ask at once
 REBOOT_STEP: Final = 4.0  # ours: pace of asking whether the host is back
 ROLLBACK_START_LIMIT: Final = 600.0  # ours: a rollback that still waits on an idle agent will never start (AGENT_API)
@@ -127,6 +130,18 @@ def freeze(record: JobRecord, patches: Iterable[Patch]) -> tuple[Target, ...]:
     return tuple(targets)
 
 
+def leave_out(targets: Iterable[Target], exclusions: Sequence[Exclusion], now: datetime) -> tuple[Target, ...]:
+    """The list with what must not be patched at ``now`` marked as left out, and why."""
+    return tuple(_unless_excluded(target, exclusions, now) for target in targets)
+
+
+def _unless_excluded(target: Target, exclusions: Sequence[Exclusion], now: datetime) -> Target:
+    if target.result is not PackageResult.PENDING:
+        return target
+    found = exclusion_of(target.name, exclusions, now)
+    return target if found is None else replace(target, result=PackageResult.EXCLUDED, reason=found.words)
+
+
 def _target(patch: Patch) -> Target:
     return Target(patch.name, patch.current_version, patch.available_version, patch.requires_reboot)
 
@@ -202,6 +217,12 @@ def words(names: Iterable[str], most: int = 5) -> str:
     listed = list(names)
     more = len(listed) - most
     return ", ".join(listed[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def left_out_words(record: JobRecord) -> str:
+    """What was left out, as the end of a message; empty when nothing was."""
+    excluded = record.excluded
+    return f"left out by exclusions: {words(target.name for target in excluded)}" if excluded else ""
 
 
 def is_retry(record: JobRecord) -> bool:

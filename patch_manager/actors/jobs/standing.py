@@ -13,7 +13,7 @@ from typing import Final
 from patch_manager.actors.jobs import rules
 from patch_manager.actors.jobs.messages import PackagesRead, PackageState, PatchesRead
 from patch_manager.domain.job_record import JobRecord, Target, Undo
-from patch_manager.domain.jobs import Operation, PackageResult
+from patch_manager.domain.jobs import LEFT_OUT, Operation, PackageResult
 from patch_manager.domain.patches import Patch
 
 State = PatchesRead | PackagesRead
@@ -71,7 +71,7 @@ def freeze(record: JobRecord, state: State) -> tuple[Target, ...]:
 
 
 def _changed(undo: Undo) -> tuple[Target, ...]:
-    return tuple(target for target in undo.packages if target.result is not PackageResult.NOT_NEEDED)
+    return tuple(target for target in undo.packages if target.result not in LEFT_OUT)
 
 
 def _undone(before: Target, undo: Undo, state: PackagesRead) -> Target:
@@ -181,8 +181,8 @@ def with_results(record: JobRecord, looked: Looked | None, of_left: PackageResul
     unclear = frozenset() if looked is None else frozenset(target.name for target in looked.unclear)
 
     def result(target: Target) -> PackageResult:
-        if target.result is PackageResult.NOT_NEEDED:
-            return PackageResult.NOT_NEEDED
+        if target.result in LEFT_OUT:
+            return target.result
         if looked is None or target.name in unclear:
             return PackageResult.UNKNOWN
         return worse if target.name in left else done

@@ -23,12 +23,14 @@ from patch_manager.actors.jobs.messages import (
     Committed,
     Conflict,
     Event,
+    ExclusionsRead,
     GateClosed,
     GateOpen,
     HealthRead,
     JobsRead,
     PackagesRead,
     PatchesRead,
+    ReadExclusions,
     ReadFailed,
     ReadHealth,
     ReadJobs,
@@ -39,6 +41,7 @@ from patch_manager.actors.jobs.messages import (
     Wait,
     Woke,
 )
+from patch_manager.domain.exclusions import Exclusion
 from patch_manager.domain.job_record import AttemptState, JobRecord, Moment
 from patch_manager.domain.jobs import JobState, Operation
 from patch_manager.domain.openings import Closed
@@ -117,6 +120,11 @@ def incomplete(state: standing.State) -> str | None:
     if state.complete:
         return None
     return f"the agent's list of {'patches' if isinstance(state, PatchesRead) else 'packages'} is incomplete"
+
+
+def read_exclusions() -> Step[tuple[Exclusion, ...]]:
+    """What the job must leave out."""
+    return answer((yield ReadExclusions()), ExclusionsRead).exclusions
 
 
 def read_health(facts: bool = False) -> Step[HealthRead | ReadFailed]:

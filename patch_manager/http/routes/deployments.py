@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import assert_never
 from uuid import UUID
 
 from patch_manager.domain import deployments as words
 from patch_manager.domain.deployments import DeploymentRequest, DeploymentView
+from patch_manager.domain.exclusions import Excluded
 from patch_manager.domain.jobs import RebootPolicy, When
 from patch_manager.domain.principal import Permission, Principal
 from patch_manager.http.call import call
@@ -17,6 +19,7 @@ from patch_manager.http.preview_json import preview_json
 from patch_manager.http.rollout_rules import refused, rollout_of
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
+from patch_manager.http.schemas.excluding import ExcludeIn
 from patch_manager.http.schemas.jobs import DeploymentCreate, DeploymentOut, DeploymentPreview
 from patch_manager.http.schemas.rollouts import ResumeIn
 from patch_manager.http.services import services
@@ -145,6 +148,7 @@ def _request(body: DeploymentCreate) -> DeploymentRequest:
         when=When(body.when),
         reboot=RebootPolicy(body.reboot),
         override_freeze=body.override_freeze,
+        exclude=excluded(body.exclude),
         rollout=rollout_of(body.rollout),
     )
 
@@ -153,6 +157,12 @@ def bad_packages(names: tuple[str, ...]) -> Failure:
     """Answers names that no agent accepts, or none at all."""
     detail = f"no agent accepts: {', '.join(name[:80] for name in names[:5])}" if names else "the list is empty"
     return Unprocessable("the packages cannot be used", errors=(FieldError("/packages", detail),))
+
+
+def excluded(given: Iterable[ExcludeIn | str]) -> tuple[Excluded, ...]:
+    """What a body leaves out; of a pattern that is given twice, the last reason."""
+    found = (ExcludeIn(package=each) if isinstance(each, str) else each for each in given)
+    return tuple({each.package: Excluded(each.package, each.reason) for each in found}.values())
 
 
 def _found(view: DeploymentView | words.NotFound) -> DeploymentOut | Failure:
@@ -185,6 +195,8 @@ def _refusal(refusal: words.CreateRefusal) -> Failure:
             return Unprocessable("name at least one host, or a group that has one")
         case words.InvalidPackages(names):
             return bad_packages(names)
+        case words.InvalidExclusion(index, reason):
+            return Unprocessable("the exclusion cannot be used", errors=(FieldError(f"/exclude/{index}", reason),))
         case words.InvalidRollout(problems):
             return refused(problems)
         case words.IdempotencyConflict():

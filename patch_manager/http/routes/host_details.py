@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, assert_never
 from uuid import UUID
 
 from patch_manager.domain.deployments import JobFilter
+from patch_manager.domain.exclusions import Exclusion, longest
 from patch_manager.domain.hosts import HostSnapshot
 from patch_manager.domain.patches import Severity, priority_of
 from patch_manager.domain.principal import Permission, Principal
@@ -16,12 +18,12 @@ from patch_manager.http.routes.jobs import job_page
 from patch_manager.http.routes.pki import certificate_page
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
-from patch_manager.http.schemas.fleet import HealthChange, HostRow, PatchOut
+from patch_manager.http.schemas.fleet import HealthChange, HostRow, PatchExcluded, PatchOut
 from patch_manager.http.schemas.hosts import HistoryQuery, PackageQuery, PackageRow, PatchQuery
 from patch_manager.http.schemas.jobs import JobOut
 from patch_manager.http.schemas.pki import CertificateOut
 from patch_manager.http.services import Act, Changed, change, services
-from patch_manager.storage import host_registry, patches
+from patch_manager.storage import exclusions, host_registry, patches
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.host_registry import HealthEntry
 from patch_manager.storage.patches import PendingPatch
@@ -128,20 +130,28 @@ async def list_patches(principal: Principal, host_id: UUID, query: PatchQuery) -
         return NotFound()
     order = sort_order(query.sort, PATCH_COLUMNS, PATCH_TIE)
     await services().supervisor.settled([host_id], _SETTLE_SECONDS)
-    pending = await services().db.read(patches.patches_of, host_id)
     now = datetime.now(UTC)
+    pending, standing = await services().db.read(_pending, host_id, services().calendar.now())
     severities, search = frozenset(query.severity), (query.search or "").casefold()
     rows = [
         row
-        for row in (_patch(each, now) for each in pending)
+        for row in (_patch(each, now, standing) for each in pending)
         if (not severities or row.severity in severities) and (not search or _mentions(row, search))
     ]
     page, cursor = order.page(rows, limit=query.limit, cursor=query.cursor)
     return Page[PatchOut](items=page, next_cursor=cursor, total=len(rows))
 
 
-def _patch(pending: PendingPatch, now: datetime) -> PatchOut:
+async def _pending(
+    connection: Connection, host_id: UUID, now: datetime
+) -> tuple[tuple[PendingPatch, ...], tuple[Exclusion, ...]]:
+    standing = (await exclusions.in_force(connection, [host_id], now)).get(host_id, ())
+    return await patches.patches_of(connection, host_id), standing
+
+
+def _patch(pending: PendingPatch, now: datetime, standing: Sequence[Exclusion]) -> PatchOut:
     patch = pending.patch
+    by = longest(patch.name, standing)
     priority = priority_of(patch, pending.first_seen_at, now)
     return PatchOut(
         name=patch.name,
@@ -154,6 +164,7 @@ def _patch(pending: PendingPatch, now: datetime) -> PatchOut:
         priority=priority.score,
         priority_reason=priority.reason,
         first_seen_at=pending.first_seen_at,
+        excluded=None if by is None else PatchExcluded.model_validate(by),
     )
 
 

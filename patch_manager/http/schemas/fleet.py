@@ -140,6 +140,16 @@ class PriorityOut(Answer):
     reason: str
 
 
+class PatchExcluded(Answer):
+    """The standing exclusion that keeps a patch out of every deployment."""
+
+    id: UUID
+    package: str = Field(description="the name or pattern that excludes it")
+    owner: str
+    reason: str
+    expires_at: datetime
+
+
 class PatchOut(Answer):
     """One pending patch of a host."""
 
@@ -153,6 +163,7 @@ class PatchOut(Answer):
     priority: int = Field(description="0 to 100, larger first")
     priority_reason: str
     first_seen_at: datetime
+    excluded: PatchExcluded | None = Field(description="why deployments leave it out; null: they do not")
 
 
 class HealthChange(Answer):

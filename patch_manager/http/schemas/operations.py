@@ -21,6 +21,8 @@ class _Terms(Request):
 class RebootRequest(_Terms):
     """A reboot alone, now or in the host's next maintenance window."""
 
+    may_be_absent = True
+
 
 class PackageWanted(Request):
     """A package; ``version`` null means the newest."""
@@ -40,6 +42,8 @@ class PackageOperation(_Terms):
 
 class RollbackRequest(_Terms):
     """The rollback of a finished job."""
+
+    may_be_absent = True
 
     confirm_adopted: bool = Field(default=False, description="an adopted job is rolled back only with this")
 

@@ -78,5 +78,7 @@ class PreviewRing(Answer):
 class ResumeIn(Request):
     """Go on with a stopped deployment; absent fields leave the rule as it is, null takes a limit off."""
 
+    may_be_absent = True
+
     stop_after_failures: int | None = None
     stop_after_failed_percent: float | None = None

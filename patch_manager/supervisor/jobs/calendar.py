@@ -54,6 +54,16 @@ class Calendar:
         """Whether it knows everything that it was told of."""
         return self._sound
 
+    @property
+    def revision(self) -> Revision:
+        """Which state of the database it knows."""
+        return self._revision
+
+    @property
+    def hosts(self) -> Collection[UUID]:
+        """The hosts that have an enabled window."""
+        return self._windows.keys()
+
     def windows(self, host_id: UUID) -> tuple[HostWindow, ...]:
         """The enabled windows of a host."""
         return self._windows.get(host_id, ())

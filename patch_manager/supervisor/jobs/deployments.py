@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from patch_manager.supervisor.jobs.acting import Outside
 from patch_manager.supervisor.jobs.asking import Asking
 from patch_manager.supervisor.jobs.deciding import Deciding
 from patch_manager.supervisor.jobs.going_on import GoingOn
+
+__all__ = ["Deployments", "Outside"]
 
 
 class Deployments(Asking, Deciding, GoingOn):

@@ -26,6 +26,7 @@ from patch_manager.supervisor.jobs.operations import HostOperations
 from patch_manager.supervisor.jobs.ring_keeper import RingKeeper, StopGate, Stops
 from patch_manager.supervisor.jobs.scheduler import InHand, JobScheduler, TrackedRunner
 from patch_manager.supervisor.jobs.turns import Turns
+from patch_manager.supervisor.policies.keeper import PolicyKeeper
 
 
 class JobFleet(Protocol):
@@ -53,6 +54,7 @@ class JobRoom:
         audit: AuditLog,
         leader: LeaderNow,
         *,
+        beginning: trio.CapacityLimiter,
         dispatch: trio.CapacityLimiter,
         followed_jobs: trio.CapacityLimiter,
         clock: Clock | None = None,
@@ -83,8 +85,19 @@ class JobRoom:
             upkeep=(turns.keep, self._rings.keep),
         )
         self.jobs_changed = self._scheduler.jobs_changed
+        self._policies = PolicyKeeper(
+            database, audit, leader, self._news.changed, self.jobs_changed, self.calendar, clock
+        )
         self.runner = TrackedRunner(
-            Runner(self._committer, clock, StopGate(self.stops, CalendarGate(self.calendar)), dispatch, live, turns),
+            Runner(
+                self._committer,
+                clock,
+                StopGate(self.stops, CalendarGate(self.calendar)),
+                beginning,
+                dispatch,
+                live,
+                turns,
+            ),
             in_hand,
             self.jobs_changed,
         )
@@ -107,4 +120,5 @@ class JobRoom:
             await nursery.start(self._committer.run)
             await nursery.start(self._news.run, fleet.hub)
             await nursery.start(self._scheduler.run, fleet.run_job)
+            await nursery.start(self._policies.run)
             task_status.started()

@@ -1,4 +1,4 @@
-"""What the parts of the deployments service share: what they are made of, and how they plan jobs."""
+"""What the parts of the deployments service share: what they are made of, how they plan jobs, how they word events."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from patch_manager.supervisor.jobs.deployments import Deployments
 from patch_manager.supervisor.jobs.live import LiveJobs
 from patch_manager.supervisor.jobs.operations import HostOperations
 from tests.http.conftest import ORIGIN
-from tests.http.resources.world import NOW, ActorlessFleet, World, make_world
+from tests.http.resources.world import NOW, ActorlessFleet, QuietNotifier, World, make_world
 from tests.people import People
 
 
@@ -54,6 +54,7 @@ def services(people: People, supervisor: ActorlessFleet, tmp_path: Path) -> Serv
         deployments=Deployments(people.db, people.audit, LiveJobs(), outside, people.clock),
         operations=HostOperations(people.db, people.audit, LiveJobs(), outside, people.clock),
         calendar=Calendar(people.db, people.clock, lambda jobs, deployments: None),
+        notifier=QuietNotifier(),
         vault=people.vault,
         authority=CertificateAuthority.load_or_create(tmp_path / "pki", people.vault),
         settings=HttpSettings(origin=ORIGIN),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +15,7 @@ from patch_manager.domain.health import ActorState
 from patch_manager.domain.host_status import StoredHost
 from patch_manager.domain.hosts import HostRecord, HostSnapshot
 from patch_manager.domain.jobs import DueJob
+from patch_manager.domain.notifications import Attempt
 from patch_manager.domain.principal import Role
 from patch_manager.storage import Database, host_registry
 from patch_manager.storage.connecting import Connection
@@ -97,6 +98,22 @@ class ActorlessFleet:
         return JobAnswer.ACCEPTED
 
     def certificates_changed(self, host_ids: Iterable[UUID] | None = None) -> None:
+        return None
+
+
+class QuietNotifier:
+    """Sends nothing: each test of a channel ends as said here."""
+
+    def __init__(self) -> None:
+        self.result: Attempt | None = Attempt(True, "taken")
+        self.tested: list[tuple[UUID, tuple[str, ...]]] = []
+
+    async def test(self, channel_id: UUID, recipients: Sequence[str]) -> Attempt | None:
+        await trio.lowlevel.checkpoint()
+        self.tested.append((channel_id, tuple(recipients)))
+        return self.result
+
+    def changed(self) -> None:
         return None
 
 

@@ -76,18 +76,31 @@ const COLUMNS: readonly Column<Job>[] = [
 interface Props {
   jobs: Job[];
   hideHost?: boolean;
+  everyColumn?: boolean;
+  onEnd?: () => void;
   nothing: ReactNode;
 }
 
-export function JobTable({ jobs, hideHost = false, nothing }: Props) {
+export function JobTable({ jobs, hideHost = false, everyColumn = false, onEnd, nothing }: Props) {
   const [, update] = useQueryParams();
-  const visible = useMemo(() => ({ host: !hideHost, operation: hideHost, created: hideHost }), [hideHost]);
+  const visible = useMemo(
+    () => ({ host: !hideHost, operation: hideHost || everyColumn, created: hideHost || everyColumn }),
+    [hideHost, everyColumn],
+  );
   const open = (job: Job) =>
     update((query) => {
       query.set("job", job.id);
       return query;
     }, true);
   return (
-    <DataTable label="Jobs" columns={COLUMNS} rows={jobs} visible={visible} onOpen={open} nothing={nothing} />
+    <DataTable
+      label="Jobs"
+      columns={COLUMNS}
+      rows={jobs}
+      visible={visible}
+      onOpen={open}
+      nothing={nothing}
+      {...(onEnd === undefined ? {} : { onEnd })}
+    />
   );
 }

@@ -4,7 +4,13 @@ import { mayAskForRollback, operationWords } from "@/modules/jobs/operations";
 import { attempt, job } from "@/test/entities";
 
 function packages(...names: string[]) {
-  return names.map((name) => ({ name, result: "pending", from_version: null, to_version: null }));
+  return names.map((name) => ({
+    name,
+    result: "pending",
+    from_version: null,
+    to_version: null,
+    reason: null,
+  }));
 }
 
 describe("operations in words", () => {
