@@ -323,8 +323,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Skip the present soak: the next ring starts at once. 409 when none is soaking; 403 for who sees a part of it
-         * @description For operators and admins, on the hosts they may see.
+         * Skip the present soak: the next ring starts at once
+         * @description 409 when none is soaking; 403 for who sees a part of the deployment's hosts. For operators and admins, on the hosts they may see.
          */
         post: operations["deployments_release_ring"];
         delete?: never;
@@ -642,8 +642,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Rename or describe a group, or limit how many of its hosts reboot at once. Absent fields stay, and null ones
-         * @description but ``max_unavailable``, which it takes off. For admins.
+         * Rename or describe a group, or limit how many of its hosts reboot at once
+         * @description Absent fields stay, and null ones too, but for ``max_unavailable`` null, which takes the limit off. For admins.
          */
         patch: operations["groups_change_group"];
         trace?: never;
