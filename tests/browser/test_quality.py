@@ -163,7 +163,9 @@ def test_the_theme_can_be_chosen_and_stays(admin: Person) -> None:
     page.get_by_role("menuitem", name="As the system").click()
 
 
-@pytest.mark.parametrize("path", ["/", "/hosts", "/hosts/{host}", "/deploy", "/jobs/{deployment}", "/windows", "/groups"])
+@pytest.mark.parametrize(
+    "path", ["/", "/hosts", "/hosts/{host}", "/deploy", "/jobs/{deployment}", "/windows", "/groups"]
+)
 def test_no_page_scrolls_sideways(admin: Person, story: dict[str, str], path: str) -> None:
     page = admin.open(path.format(**story))
     for width in (768, 1024, 1920):
