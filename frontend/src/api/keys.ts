@@ -24,6 +24,7 @@ export const keys = {
   windowsOf: (host: string) => ["windows", "of", host] as const,
   freezes: (past: boolean) => ["windows", "freezes", past] as const,
   withoutWindow: ["windows", "without"] as const,
+  nextOpenings: ["windows", "next"] as const,
   openNow: ["windows", "open-now"] as const,
   coverage: ["windows", "coverage"] as const,
   agenda: (begin: string, hours: number, group: string | null) =>

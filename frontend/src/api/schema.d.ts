@@ -487,6 +487,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/fleet/next-openings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * When each of the caller's hosts may be touched next, from memory; hosts that nothing opens on are left out
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["fleet_list_next_openings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/fleet/patches": {
         parameters: {
             query?: never;
@@ -3427,6 +3447,37 @@ export interface components {
         MfaTicketOnly: {
             /** Mfa Token */
             mfa_token: string;
+        };
+        /**
+         * NextOpening
+         * @description The opening that a host is in, or its next one.
+         */
+        NextOpening: {
+            /**
+             * Host Id
+             * Format: uuid
+             */
+            host_id: string;
+            /**
+             * Opens At
+             * Format: date-time
+             */
+            opens_at: string;
+            /**
+             * Closes At
+             * Format: date-time
+             */
+            closes_at: string;
+            /** Timezone */
+            timezone: string;
+        };
+        /**
+         * NextOpenings
+         * @description One for each host with a window that is open or opens again.
+         */
+        NextOpenings: {
+            /** Items */
+            items: components["schemas"]["NextOpening"][];
         };
         /**
          * NthWeekdayIn
@@ -6731,6 +6782,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_UncoveredHost_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fleet_list_next_openings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NextOpenings"];
                 };
             };
             /** @description A problem document (RFC 9457) */

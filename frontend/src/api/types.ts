@@ -43,6 +43,7 @@ export type Occurrence = Schemas["OccurrenceOut"];
 export type Opening = Schemas["AgendaOpening"];
 export type UpcomingWindow = Schemas["UpcomingWindow"];
 export type UpcomingWindows = Schemas["UpcomingWindows"];
+export type NextOpening = Schemas["NextOpening"];
 export type UncoveredHost = Schemas["UncoveredHost"];
 export type Freeze = Schemas["FreezeOut"];
 export type FreezeCreate = Schemas["FreezeCreate"];
