@@ -26,7 +26,7 @@ from tests.system.agents import Agent
 from tests.system.host import Host, Patch
 from tests.system.manager import Api, Fleet, Manager, eventually, running_fleet
 
-DOWN_SECONDS = 20.0
+DOWN_SECONDS = 12.0
 STOP_SECONDS = 12.0
 SETTLED_SECONDS = 3.0
 """After these no call is under way any more whose intent was committed before the database went away."""
