@@ -45,6 +45,7 @@ from patch_manager.storage.audit_export import FILE_NAME, AuditExporter
 from patch_manager.storage.certificates import revoked_certificates
 from patch_manager.storage.leadership import Leadership
 from patch_manager.supervisor.fleet import FleetSupervisor
+from patch_manager.supervisor.jobs.fleet_calendar import FleetCalendar
 from patch_manager.supervisor.jobs.room import JobRoom
 from patch_manager.supervisor.leading import Leading
 from patch_manager.supervisor.limits import Limits
@@ -136,7 +137,7 @@ async def _serve(base: Foundation, stop: trio.Event, ready: Callable[[], None], 
         AuthSettings(issuer=settings.server.origin),
         limits.password_hashing,
     )
-    notifications = _notifications(base, leading, own_addresses())
+    notifications = _notifications(base, leading, FleetCalendar(fleet.picture, jobs.calendar))
     registry = make_registry()
     registry.register(FleetCollector(fleet))
     registry.register(NotificationCollector(notifications))
@@ -243,7 +244,7 @@ async def _tls(base: Foundation) -> Upkeep:
     return upkeep
 
 
-def _notifications(base: Foundation, leading: Leading, own: frozenset[IPAddress]) -> Notifications:
+def _notifications(base: Foundation, leading: Leading, calendar: FleetCalendar) -> Notifications:
     settings, authority = base.settings, base.keys.authority
     tls = ssl.create_default_context()
     ca_file = settings.notifications.ca_file
@@ -253,7 +254,7 @@ def _notifications(base: Foundation, leading: Leading, own: frozenset[IPAddress]
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(f"cannot use notifications.ca_file {ca_file}: {error}") from error
     loopback = settings.agent.allow_loopback or settings.notifications.allow_loopback
-    policy = AddressPolicy(loopback, frozenset() if loopback else own)
+    policy = AddressPolicy(loopback, frozenset() if loopback else own_addresses())
 
     def own_certificates() -> tuple[OwnCertificate, ...]:
         found = [expiry_of("the root certificate", authority.root_pem)]
@@ -269,6 +270,7 @@ def _notifications(base: Foundation, leading: Leading, own: frozenset[IPAddress]
         Reach(policy.forbidden, tls),
         origin=settings.server.origin,
         wall=utc_now,
+        calendar=calendar,
         own_certificates=own_certificates,
     )
 

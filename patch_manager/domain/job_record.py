@@ -174,8 +174,13 @@ class JobRecord:
 
     @property
     def excluded(self) -> tuple[Target, ...]:
-        """What was left out of the list."""
+        """What was left out of the list on purpose."""
         return tuple(t for t in self.targets or () if t.result is PackageResult.EXCLUDED)
+
+    @property
+    def not_accepted(self) -> tuple[str, ...]:
+        """Names on the list that cannot be asked for: what they stand for is still pending at the job's end."""
+        return tuple(t.name for t in self.targets or () if t.result is PackageResult.NOT_ACCEPTED)
 
     @property
     def send_of_attempt(self) -> Send | None:

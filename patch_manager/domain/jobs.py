@@ -76,11 +76,12 @@ class PackageResult(StrEnum):
     FAILED = "failed"
     NOT_NEEDED = "not_needed"
     EXCLUDED = "excluded"  # pending, and left out on purpose
+    NOT_ACCEPTED = "not_accepted"  # pending, under a name that agents refuse together with the whole request
     UNKNOWN = "unknown"
 
 
-LEFT_OUT = frozenset({PackageResult.NOT_NEEDED, PackageResult.EXCLUDED})
-"""Results of packages that are never asked for: the job's success does not depend on them."""
+LEFT_OUT = frozenset({PackageResult.NOT_NEEDED, PackageResult.EXCLUDED, PackageResult.NOT_ACCEPTED})
+"""Results of packages that are never asked for."""
 
 
 @dataclass(frozen=True, slots=True)

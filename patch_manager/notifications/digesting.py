@@ -16,6 +16,8 @@ from patch_manager.storage.leadership import assert_epoch
 
 async def make_digests(database: Database, epoch: int, now: datetime) -> int:
     """Tell what is due; how many deliveries were queued. Each topic is one transaction: its events, all deliveries."""
+    if not await database.read(notification_events.anything_new):
+        return 0
     topics = await database.transaction(_topics, epoch)
     queued = 0
     # What went wrong comes first; kinds are declared in that order.

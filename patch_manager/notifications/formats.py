@@ -86,7 +86,7 @@ def _teams(message: Message) -> dict[str, Any]:
         "actions": [{"type": "Action.OpenUrl", "title": "Open", "url": message.url}],
     }
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
-    return {"type": "message", "attachments": [attachment]}
+    return {"type": "message", "summary": message.title, "attachments": [attachment]}
 
 
 def _ntfy_address(settings: WebhookSettings) -> tuple[str, str]:
@@ -119,6 +119,7 @@ def _json(message: Message) -> dict[str, Any]:
         "text": "\n".join(message.lines),
         "url": message.url,
         "count": message.count,
+        "totals": dict(message.totals),
         "items": list(message.items[:_ITEMS]),
     }
 

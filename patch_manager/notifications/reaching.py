@@ -13,6 +13,7 @@ import trio
 from patch_manager.notifications.wording import one_line
 
 MASK: Final = "***"
+_OURS: Final = frozenset({"loopback address", "one of the manager's own addresses"})
 
 
 class NotSent(Exception):
@@ -44,7 +45,9 @@ class Reach:
         refusals = {address: self.forbidden(address.partition("%")[0]) for address in addresses}
         allowed = tuple(address for address in addresses if refusals[address] is None)
         if not allowed:
-            raise NotSent(f"{host} is not connected to: {next(iter(refusals.values()))}")
+            reason = next(iter(refusals.values()))
+            advice = "; the setting notifications.allow_loopback allows it" if reason in _OURS else ""
+            raise NotSent(f"{host} is not connected to: {reason}{advice}")
         return allowed
 
 

@@ -16,7 +16,7 @@ from patch_manager.domain.notifications import Attempt, EventKind
 from patch_manager.notifications.digesting import make_digests
 from patch_manager.notifications.reaching import Reach
 from patch_manager.notifications.sending import OpenSealed, Sender
-from patch_manager.notifications.watching import OwnCertificates, Watch
+from patch_manager.notifications.watching import Calendar, OwnCertificates, Watch
 from patch_manager.notifications.wording import trial_message
 from patch_manager.storage import (
     notification_channels,
@@ -34,6 +34,7 @@ LeaderNow = Callable[[], Leader | None]
 
 ROUND_SECONDS: Final = 2.0
 WATCH_SECONDS: Final = 10.0
+COUNT_SECONDS: Final = 60.0
 _HOUR: Final = timedelta(hours=1)
 _AT_ONCE: Final = 8
 """Channels that are sent through at once; one that hangs holds up itself only."""
@@ -56,20 +57,23 @@ class Notifications:
         *,
         origin: str,
         wall: Callable[[], datetime],
+        calendar: Calendar,
         own_certificates: OwnCertificates,
     ) -> None:
         """``own_certificates`` are those that no table lists; ``origin`` is what browsers type."""
         self._database = database
         self._leader = leader
         self._wall = wall
-        self._watch = Watch(database, own_certificates)
+        self._watch = Watch(database, calendar, own_certificates)
         self.sender = Sender(database, open_sealed, reach, origin, wall, trio.CapacityLimiter(_AT_ONCE))
         self._tests = trio.CapacityLimiter(_TESTS_AT_ONCE)
         self._sending = trio.CapacityLimiter(_AT_ONCE)
         self._busy: set[UUID | None] = set()
         self._resting: dict[UUID | None, float] = {}
         self._hint = trio.Event()
+        self._reachable = True
         self._watch_at = -math.inf
+        self._count_at = -math.inf
         self._tidy_at: datetime | None = None
         self.by_state: Mapping[str, int] = {}
         """Deliveries kept in each state, as last counted."""
@@ -111,22 +115,26 @@ class Notifications:
             self._watch_at = trio.current_time() + WATCH_SECONDS
             asked_for: frozenset[EventKind] = await self._database.read(notification_rules.kinds_asked_for)
             await self._watch.look(asked_for, leader.epoch, now)
-            self.by_state = await self._database.read(notification_deliveries.deliveries_by_state)
         await make_digests(self._database, leader.epoch, now)
         await self._start_sending(nursery, leader.epoch, now)
+        if trio.current_time() >= self._count_at:
+            self._count_at = trio.current_time() + COUNT_SECONDS
+            self.by_state = await self._database.read(notification_deliveries.deliveries_by_state)
         if self._tidy_at is None or abs(now - self._tidy_at) >= _HOUR:
             self._tidy_at = now
             await self._database.transaction(notification_events.forget_old, now)
 
     async def _start_sending(self, nursery: trio.Nursery, epoch: int, now: datetime) -> None:
+        """One task per channel. Those that are busy or rest are left out, lest what waits for them hides all else."""
+        moment = trio.current_time()
+        self._resting = {channel_id: until for channel_id, until in self._resting.items() if until > moment}
+        without = [channel_id for channel_id in self._busy | self._resting.keys() if channel_id is not None]
+        due = await self._database.read(notification_deliveries.due_deliveries, now, _DUE_AT_ONCE, without)
         by_channel: dict[UUID | None, list[UUID]] = {}
-        for delivery_id, channel_id in await self._database.read(
-            notification_deliveries.due_deliveries, now, _DUE_AT_ONCE
-        ):
+        for delivery_id, channel_id in due:
             by_channel.setdefault(channel_id, []).append(delivery_id)
         for channel_id, deliveries in by_channel.items():
-            resting = trio.current_time() < self._resting.get(channel_id, 0.0)
-            if channel_id not in self._busy and not resting:
+            if channel_id not in self._busy:
                 self._busy.add(channel_id)
                 nursery.start_soon(self._send_through, channel_id, deliveries, epoch)
 
@@ -148,7 +156,10 @@ class Notifications:
         """Notifications are not worth the manager: what goes wrong is logged, and the next round comes."""
         try:
             await work()
+            self._reachable = True
         except (DatabaseUnavailable, asyncpg.PostgresError) as error:
-            log.warning("notifications_postponed", reason=str(error))
+            if self._reachable:
+                log.warning("notifications_postponed", reason=str(error))
+            self._reachable = False
         except Exception:
             log.exception("notifications_failed")

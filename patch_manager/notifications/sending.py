@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import asyncpg
 import orjson
 import structlog
 import trio
@@ -37,6 +38,7 @@ from patch_manager.storage import (
 )
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.database import Database
+from patch_manager.storage.errors import DatabaseUnavailable
 from patch_manager.storage.leadership import assert_epoch
 from patch_manager.storage.notification_channels import ChannelRow
 from patch_manager.storage.notification_deliveries import DeliveryRow
@@ -48,16 +50,23 @@ OpenSealed = Callable[[str, bytes], bytes]
 
 _FACTS: Final = 2_500
 _SAVED_ERROR: Final = 500
+_OWN_ERROR: Final = "an error of the manager's own: its log says more"
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A claimed delivery with all that its attempt needs, as it is at this moment."""
+    """All that an attempt needs, as it is at this moment."""
 
-    delivery: DeliveryRow
     channel: ChannelRow
     recipients: tuple[str, ...]
     message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Why nobody is to get a delivery any more."""
+
+    reason: str
 
 
 @dataclass(slots=True)
@@ -76,15 +85,28 @@ class Sender:
 
     async def attempt(self, delivery_id: UUID, epoch: int) -> bool | None:
         """Try one delivery if it is still due, and record the end; whether it arrived. None: it was not tried."""
-        now = self.wall()
-        prepared = await self.database.transaction(self._prepare, delivery_id, epoch, now)
-        if prepared is None:
+        claimed = await self.database.transaction(self._claim, delivery_id, epoch, self.wall())
+        if claimed is None:
             return None
-        result = await self.send(prepared.channel, prepared.recipients, prepared.message)
+        prepared = await self._prepared(claimed)
+        if isinstance(prepared, Prepared):
+            result: Attempt | Dropped = await self.send(prepared.channel, prepared.recipients, prepared.message)
+        else:
+            result = prepared
         with trio.CancelScope(shield=True, deadline=trio.current_time() + 5):
             # A message that has arrived is recorded as such also while the program stops.
-            await self.database.transaction(self._record, prepared.delivery, result)
-        return result.ok
+            await self.database.transaction(self._record, claimed, result)
+        return None if isinstance(result, Dropped) else result.ok
+
+    async def _prepared(self, claimed: DeliveryRow) -> Prepared | Dropped | Attempt:
+        try:
+            return await self.database.read(self._current, claimed)
+        except (DatabaseUnavailable, asyncpg.PostgresError):
+            raise
+        except Exception:
+            # It must not be tried every two seconds, nor hold up what comes behind it.
+            log.exception("notification_not_made", delivery_id=str(claimed.id))
+            return Attempt(False, _OWN_ERROR)
 
     async def send(self, channel: ChannelRow, recipients: Sequence[str], message: Message) -> Attempt:
         """Send now. Never raises for what the other side does, and says nothing secret."""
@@ -94,6 +116,10 @@ class Sender:
             result = Attempt(True, words)
         except NotSent as error:
             result = Attempt(False, error.words, error.retry_after)
+        except Exception as error:
+            # Without its text, which may quote what was to be sent.
+            log.error("notification_attempt_crashed", channel=channel.name, error=type(error).__name__)
+            result = Attempt(False, _OWN_ERROR)
         key = (channel.kind.value, "delivered" if result.ok else "failed")
         self.attempts[key] = self.attempts.get(key, 0) + 1
         return result
@@ -114,45 +140,41 @@ class Sender:
         made = mail(message, settings.sender, recipients, now)
         return await smtp.send(settings, made, recipients, self.reach, self.threads)
 
-    async def _prepare(self, connection: Connection, delivery_id: UUID, epoch: int, now: datetime) -> Prepared | None:
-        """Claim a delivery, and make its message of what its audience may see now."""
+    async def _claim(self, connection: Connection, delivery_id: UUID, epoch: int, now: datetime) -> DeliveryRow | None:
+        """Count the attempt; None: another manager leads, or it is not due any more."""
         if not await assert_epoch(connection, epoch):
             return None
         tried = await notification_deliveries.attempts_of(connection, delivery_id, now)
         if tried is None:
             return None
         next_try_at = now + retry_delay(tried + 1, self.jitter())
-        claimed = await notification_deliveries.claim_delivery(connection, delivery_id, now, next_try_at)
-        if claimed is None:
-            return None
-        found = await self._current(connection, claimed)
-        if isinstance(found, str):
-            dropped = DeliveryState.DROPPED
-            await notification_deliveries.record_attempt(connection, claimed, dropped, found, None, now)
-            return None
-        return found
+        return await notification_deliveries.claim_delivery(connection, delivery_id, now, next_try_at)
 
-    async def _current(self, connection: Connection, claimed: DeliveryRow) -> Prepared | str:
-        """What to send, or why nobody is to get it any more."""
+    async def _current(self, connection: Connection, claimed: DeliveryRow) -> Prepared | Dropped:
+        """What to send, made of what its audience may see now; or why nobody is to get it any more."""
         rule = None if claimed.rule_id is None else await notification_rules.get_rule(connection, claimed.rule_id)
         if rule is None:
-            return "its rule was deleted"
+            return Dropped("its rule was deleted")
         if not rule.enabled:
-            return "its rule was switched off"
+            return Dropped("its rule was switched off")
         channel = await notification_channels.get_channel(connection, rule.channel_id)
         sight = await notification_rules.sight_of(connection, rule)
         if channel is None or sight is None:
-            return "its owner may not sign in any more"
+            return Dropped("its owner may not sign in any more")
         story = await notification_events.story_of(
             connection, claimed.digest_id, claimed.kind, sight, rule.group_ids, _FACTS
         )
         if not story.count:
-            return "its hosts are out of the owner's sight, or of the rule's groups"
+            return Dropped("its hosts are out of the owner's sight, or of the rule's groups")
         message = tell(story, claimed.id, claimed.created_at, self.origin)
-        return Prepared(claimed, channel, rule.recipients, message)
+        return Prepared(channel, rule.recipients, message)
 
-    async def _record(self, connection: Connection, claimed: DeliveryRow, result: Attempt) -> None:
+    async def _record(self, connection: Connection, claimed: DeliveryRow, result: Attempt | Dropped) -> None:
         now = self.wall()
+        if isinstance(result, Dropped):
+            dropped = DeliveryState.DROPPED
+            await notification_deliveries.record_attempt(connection, claimed, dropped, result.reason, None, now)
+            return
         error = "" if result.ok else result.detail[:_SAVED_ERROR]
         fields = {"delivery_id": str(claimed.id), "channel": claimed.channel_name, "attempt": claimed.attempts}
         if result.ok:

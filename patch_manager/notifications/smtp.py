@@ -41,16 +41,22 @@ class _Bounded:
 
 
 class _Conversation:
-    """The connection of one attempt, to the address that was checked, whatever the name means by now."""
+    """The connection of one attempt, to one of the addresses that were checked, whatever the name means by now."""
 
-    def __init__(self, address: str) -> None:
-        self._address = address
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self._addresses = addresses
         self._sock: socket.socket | None = None
 
     def connect(self, port: int, timeout: float) -> socket.socket:
-        """Connect, in the thread."""
-        self._sock = socket.create_connection((self._address, port), timeout)
-        return self._sock
+        """Connect to the first that answers, in the thread."""
+        last = OSError("no address")
+        for address in self._addresses:
+            try:
+                self._sock = socket.create_connection((address, port), timeout)
+                return self._sock
+            except OSError as error:
+                last = error
+        raise last
 
     def cut(self) -> None:
         """End the thread's waiting, from outside."""
@@ -94,8 +100,7 @@ async def send(
     talk: _Conversation | None = None
     try:
         with trio.fail_after(seconds):
-            address = (await reach.addresses(host, port))[0]
-            talk = _Conversation(address)
+            talk = _Conversation(await reach.addresses(host, port))
             work = _work(settings, message, recipients, reach.tls, talk)
             return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=threads)
     except smtplib.SMTPException as error:

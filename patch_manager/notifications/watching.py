@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 import trio
@@ -20,60 +20,109 @@ from patch_manager.domain.notification_rules import (
 )
 from patch_manager.domain.notifications import EventKind, Fact, OwnCertificate
 from patch_manager.domain.occurrences import Occurrence, closing_after
-from patch_manager.domain.openings import HostWindow, freeze_at
+from patch_manager.domain.openings import Freeze, HostWindow, freeze_at
 from patch_manager.domain.windows import Window
 from patch_manager.storage import notification_events as events
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.database import Database
-from patch_manager.storage.freezes import Freezes, coming_freezes
 from patch_manager.storage.leadership import assert_epoch
 from patch_manager.storage.notification_events import Expiring
-from patch_manager.storage.windows import Revision, calendar_revision, enabled_windows
 
 _OWN_PROFILES: Final = {
     "manager_client": "the manager's certificate for agents",
     "https_server": "the pages' certificate",
 }
 _RULES_AT_ONCE: Final = 50
-_WINDOWS_EVERY: Final = timedelta(minutes=5)
+_HOSTS_AT_ONCE: Final = 500
+_WINDOWS_EVERY: Final = timedelta(minutes=1)
 _CERTIFICATES_EVERY: Final = timedelta(minutes=10)
 _ENDED_SINCE: Final = timedelta(days=7)
 
 OwnCertificates = Callable[[], Sequence[OwnCertificate]]
+Key = tuple[UUID, datetime]
+"""A host and when it opens."""
+
+
+class Calendar(Protocol):
+    """Hosts by id and name, and what is known of their windows; from memory, for it is asked about the whole fleet."""
+
+    def hosts(self) -> Iterable[tuple[UUID, str]]:
+        """All hosts."""
+        ...
+
+    def windows(self, host_id: UUID) -> Sequence[HostWindow]:
+        """The enabled windows of a host."""
+        ...
+
+    def freezes(self, host_id: UUID) -> Sequence[Freeze]:
+        """The freezes that concern a host, in force or to come."""
+        ...
 
 
 class Watch:
     """Turns what it sees into events, once each. Only the leader calls it, and only for what some rule asks for."""
 
-    def __init__(self, database: Database, own_certificates: OwnCertificates) -> None:
+    def __init__(self, database: Database, calendar: Calendar, own_certificates: OwnCertificates) -> None:
         self._database = database
+        self._calendar = calendar
         self._own_certificates = own_certificates
-        self._revision: Revision | None = None
         self._windows_at: datetime | None = None
         self._certificates_at: datetime | None = None
+        self._told: set[Key] = set()  # as the database knows; so that it is asked about what is new only
 
     async def look(self, asked_for: frozenset[EventKind], epoch: int, now: datetime) -> None:
         """Look at everything whose time has come."""
         if asked_for & {EventKind.HOST_UNREACHABLE, EventKind.HOST_RECOVERED}:
             await self._database.transaction(_hosts, epoch, now)
         if EventKind.WINDOW_OPENING in asked_for:
-            await self._look_at_windows(epoch, now)
+            if self._windows_at is None or abs(now - self._windows_at) >= _WINDOWS_EVERY:
+                await self._look_at_windows(epoch, now)
+                self._windows_at = now
+        else:
+            self._windows_at = None  # a new rule is told what is near at once
         if EventKind.CERTIFICATE_EXPIRING in asked_for:
             if self._certificates_at is None or abs(now - self._certificates_at) >= _CERTIFICATES_EVERY:
                 await self._database.transaction(_certificates, self._own_certificates(), epoch, now)
                 self._certificates_at = now
         else:
-            self._certificates_at = None  # a new rule is told what is near at once
+            self._certificates_at = None
 
     async def _look_at_windows(self, epoch: int, now: datetime) -> None:
-        revision = await self._database.read(calendar_revision)
-        recent = self._windows_at is not None and abs(now - self._windows_at) < _WINDOWS_EVERY
-        if recent and revision == self._revision:
-            return
-        windows, freezes, names = await self._database.read(_calendar, now)
-        facts = await _openings(windows, freezes, names, now)
-        await self._database.transaction(_note_openings, facts, epoch, now)
-        self._revision, self._windows_at = revision, now
+        """Nothing is told while all that is new opens later than in 24 hours: it gathers."""
+        self._told = {key for key in self._told if key[1] > now}
+        facts = await self._openings(now)
+        near = {key for key in facts if key[1] <= now + AHEAD}
+        if near:
+            self._told |= await self._database.transaction(_note_openings, facts, near, epoch, now)
+
+    async def _openings(self, now: datetime) -> dict[Key, Fact]:
+        """New openings within 25 hours, each rule worked out once for all its hosts, and others get their turn."""
+        spans: dict[Window, tuple[Occurrence, ...]] = {}
+        facts: dict[Key, Fact] = {}
+        for number, (host_id, name) in enumerate(list(self._calendar.hosts()), 1):
+            for each in self._calendar.windows(host_id):
+                if each.window not in spans:
+                    spans[each.window] = _coming(each.window, now)
+                    if len(spans) % _RULES_AT_ONCE == 0:
+                        await trio.lowlevel.checkpoint()
+                for span in spans[each.window]:
+                    key = (host_id, span.opens_at)
+                    if key not in self._told:
+                        facts[key] = self._fact(host_id, name, each, span, now)
+            if number % _HOSTS_AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
+        return facts
+
+    def _fact(self, host_id: UUID, name: str, each: HostWindow, span: Occurrence, now: datetime) -> Fact:
+        freeze = freeze_at(self._calendar.freezes(host_id), span.opens_at)
+        data = {
+            "opens_at": span.opens_at.isoformat(),
+            "closes_at": span.closes_at.isoformat(),
+            "timezone": each.window.timezone,
+            "window": each.name,
+            "frozen": None if freeze is None else freeze.reason,
+        }
+        return Fact(EventKind.WINDOW_OPENING, "", now, host_id, name, detail=each.words, data=data)
 
 
 async def _hosts(connection: Connection, epoch: int, now: datetime) -> None:
@@ -90,56 +139,25 @@ async def _hosts(connection: Connection, epoch: int, now: datetime) -> None:
     await events.note(connection, facts)
 
 
-Calendar = tuple[Mapping[UUID, tuple[HostWindow, ...]], Freezes, Mapping[UUID, str]]
-
-
-async def _calendar(connection: Connection, now: datetime) -> Calendar:
-    windows = await enabled_windows(connection)
-    return windows, await coming_freezes(connection, now), await events.host_names(connection, windows)
-
-
-async def _openings(
-    windows: Mapping[UUID, tuple[HostWindow, ...]], freezes: Freezes, names: Mapping[UUID, str], now: datetime
-) -> list[Fact]:
-    """Openings within the next 25 hours, each rule worked out once for all its hosts, and others get their turn."""
-    spans: dict[Window, tuple[Occurrence, ...]] = {}
-    facts: list[Fact] = []
-    for host_id, of_host in windows.items():
-        frozen_by = freezes.of(host_id)
-        for each in of_host:
-            if each.window not in spans:
-                spans[each.window] = _coming(each.window, now)
-                if len(spans) % _RULES_AT_ONCE == 0:
-                    await trio.lowlevel.checkpoint()
-            for span in spans[each.window]:
-                freeze = freeze_at(frozen_by, span.opens_at)
-                data = {
-                    "opens_at": span.opens_at.isoformat(),
-                    "closes_at": span.closes_at.isoformat(),
-                    "timezone": each.window.timezone,
-                    "window": each.name,
-                    "frozen": None if freeze is None else freeze.reason,
-                }
-                name = names.get(host_id, "")
-                facts.append(Fact(EventKind.WINDOW_OPENING, "", now, host_id, name, detail=each.words, data=data))
-    return facts
-
-
 def _coming(window: Window, now: datetime) -> tuple[Occurrence, ...]:
     spans = takewhile(lambda span: span.opens_at <= now + GATHERED, closing_after(window, now))
     return tuple(span for span in spans if span.opens_at > now)
 
 
-async def _note_openings(connection: Connection, facts: Sequence[Fact], epoch: int, now: datetime) -> None:
-    """Those that were never told. Nothing is told while all of them open later than in 24 hours: they gather."""
+async def _note_openings(
+    connection: Connection, facts: Mapping[Key, Fact], near: Collection[Key], epoch: int, now: datetime
+) -> frozenset[Key]:
+    """Note those that were never told; with the first that is near, all that gathered. Returns what is told now."""
     if not await assert_epoch(connection, epoch):
-        return
-    by_key = {f"{fact.host_id} {fact.data['opens_at']}": fact for fact in facts}
-    near = {key for key, fact in by_key.items() if datetime.fromisoformat(fact.data["opens_at"]) <= now + AHEAD}
-    new = await events.tell_once(connection, EventKind.WINDOW_OPENING, near, now)
-    if new:
-        new |= await events.tell_once(connection, EventKind.WINDOW_OPENING, by_key.keys() - near, now)
-        await events.note(connection, [fact for key, fact in by_key.items() if key in new])
+        return frozenset()
+    by_text = {f"{host_id} {opens_at.isoformat()}": (host_id, opens_at) for host_id, opens_at in facts}
+    soon = [text for text, key in by_text.items() if key in near]
+    new = await events.tell_once(connection, EventKind.WINDOW_OPENING, soon, now)
+    if not new:
+        return frozenset(near)
+    new |= await events.tell_once(connection, EventKind.WINDOW_OPENING, by_text.keys() - set(soon), now)
+    await events.note(connection, [facts[by_text[text]] for text in by_text if text in new])
+    return frozenset(facts)
 
 
 async def _certificates(connection: Connection, own: Iterable[OwnCertificate], epoch: int, now: datetime) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, assert_never
 from uuid import UUID
@@ -22,7 +22,8 @@ _LINES: Final = 25
 class Message:
     """One message. ``id`` is the delivery's, the same in every attempt, so that a second copy is recognised as one.
 
-    ``event`` is the kind's word, or ``test``. ``count`` says of how many ``items`` are a part.
+    ``event`` is the kind's word, or ``test``. ``count`` says of how many ``items`` are a part; ``totals``
+    are a deployment's jobs by state.
     """
 
     id: UUID
@@ -32,6 +33,7 @@ class Message:
     lines: tuple[str, ...]
     url: str
     count: int = 1
+    totals: Mapping[str, int] = field(default_factory=dict)
     items: tuple[dict[str, Any], ...] = ()
 
     @property
@@ -82,6 +84,7 @@ def tell(story: Story, message_id: UUID, at: datetime, origin: str) -> Message:
         lines=tuple(one_line(line) for line in lines),
         url=origin + _path(story),
         count=story.count,
+        totals=story.totals,
         items=tuple(_item(fact) for fact in story.facts),
     )
 
@@ -98,7 +101,7 @@ def _words(story: Story) -> tuple[str, list[str]]:
     match kind:
         case EventKind.JOB_FAILED:
             title = f"Job failed on {names[0]}" if count == 1 else f"{count:,} jobs failed"
-            return one_line(title), [*_causes(facts, count), "What failed was tried as often as is safe."]
+            return one_line(title), _causes(facts, count)
         case EventKind.OUTCOME_UNKNOWN:
             title = f"Outcome unknown on {names[0]}" if count == 1 else f"{count:,} jobs with an unknown outcome"
             advice = "Nothing is sent again on a guess: look at the hosts, then resolve the jobs."

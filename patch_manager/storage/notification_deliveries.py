@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -36,7 +36,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', $11, $11, $12)
 """
 _DUE: Final = """
 SELECT id, channel_id FROM notification_deliveries
-WHERE state = 'pending' AND next_try_at <= $1 ORDER BY next_try_at, number LIMIT $2
+WHERE state = 'pending' AND next_try_at <= $1 AND (channel_id IS NULL OR NOT channel_id = ANY ($3))
+ORDER BY next_try_at, number LIMIT $2
 """
 _CLAIM: Final = f"""
 UPDATE notification_deliveries d SET attempts = attempts + 1, last_attempt_at = $2, next_try_at = $3
@@ -132,9 +133,12 @@ async def insert_delivery(
     )
 
 
-async def due_deliveries(connection: Connection, now: datetime, limit: int) -> tuple[tuple[UUID, UUID | None], ...]:
-    """Deliveries to try now with their channels, those that wait longest first."""
-    return tuple((row["id"], row["channel_id"]) for row in await connection.fetch(_DUE, now, limit))
+async def due_deliveries(
+    connection: Connection, now: datetime, limit: int, without: Collection[UUID]
+) -> tuple[tuple[UUID, UUID | None], ...]:
+    """Deliveries to try now with their channels, those that wait longest first; none of the channels ``without``."""
+    rows = await connection.fetch(_DUE, now, limit, list(without))
+    return tuple((row["id"], row["channel_id"]) for row in rows)
 
 
 async def attempts_of(connection: Connection, delivery_id: UUID, now: datetime) -> int | None:

@@ -70,9 +70,11 @@ _TOPICS: Final = f"""
 SELECT e.kind, e.topic, min(e.at) AS first_at, max(e.at) AS last_at, count(*) AS count,
        (SELECT max(t.digested_at) FROM notification_events t WHERE t.kind = e.kind AND t.topic = e.topic) AS told_at,
        e.topic <> '' AND NOT EXISTS (
-           SELECT 1 FROM jobs j WHERE j.deployment_id::text = e.topic AND j.state IN {_UNFINISHED}) AS over
-FROM notification_events e WHERE e.digest_id IS NULL AND e.kind <> 'job_ended' GROUP BY e.kind, e.topic
+           SELECT 1 FROM jobs j WHERE j.deployment_id = e.deployment_id AND j.state IN {_UNFINISHED}) AS over
+FROM notification_events e WHERE e.digest_id IS NULL AND e.kind <> 'job_ended'
+GROUP BY e.kind, e.topic, e.deployment_id
 """  # noqa: S608 - constants only
+_NEW: Final = "SELECT EXISTS (SELECT 1 FROM notification_events WHERE digest_id IS NULL)"
 _DIGEST: Final = """
 UPDATE notification_events SET digest_id = $3, digested_at = $4 WHERE kind = $1 AND topic = $2 AND digest_id IS NULL
 """
@@ -100,7 +102,6 @@ WHERE j.deployment_id = $3 AND j.superseded_by IS NULL AND (($1::uuid[] IS NULL 
 GROUP BY j.state
 """  # noqa: S608 - constants only
 _ASKED_BY: Final = "SELECT created_by_name FROM deployments WHERE id = $1"
-_NAMES: Final = "SELECT id, display_name FROM hosts WHERE id = ANY ($1)"
 _FORGET: Final = (
     "DELETE FROM notification_deliveries WHERE state <> 'pending' AND created_at < $1",
     """
@@ -200,14 +201,14 @@ async def expiring_certificates(connection: Connection, until: datetime, since: 
     )
 
 
-async def host_names(connection: Connection, host_ids: Collection[UUID]) -> dict[UUID, str]:
-    """How hosts are called."""
-    return {row["id"]: row["display_name"] for row in await connection.fetch(_NAMES, list(host_ids))}
-
-
 async def note_ended_deployments(connection: Connection) -> None:
     """Deployments whose last job has ended since this was last looked up become an event each."""
     await connection.execute(_END_DEPLOYMENTS)
+
+
+async def anything_new(connection: Connection) -> bool:
+    """Whether anything waits to be told, or a deployment to come to its end."""
+    return bool(await connection.fetchval(_NEW))
 
 
 async def open_topics(connection: Connection) -> tuple[Topic, ...]:

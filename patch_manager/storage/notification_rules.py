@@ -24,6 +24,7 @@ _PAGE: Final = f"""
 ORDER BY r.created_at DESC, r.id DESC LIMIT $4
 """
 _COUNT: Final = f"SELECT count(*) FROM notification_rules r {_MATCH}"  # noqa: S608 - constants only
+_OWNED: Final = "SELECT count(*) FROM notification_rules WHERE owner_id IS NOT DISTINCT FROM $1"
 _BY_ID: Final = f"{_SELECT} WHERE r.id = $1"
 _LOCK: Final = "SELECT id FROM notification_rules WHERE id = $1 FOR UPDATE"
 _INSERT: Final = """
@@ -91,6 +92,11 @@ async def list_rules(
     moment, key = after or (None, None)
     rows = await connection.fetch(_PAGE, owner_id, moment, key, limit)
     return tuple(_row(row) for row in rows), await connection.fetchval(_COUNT, owner_id)
+
+
+async def count_rules(connection: Connection, owner_id: UUID | None) -> int:
+    """How many rules a user has, or (None) are shared."""
+    return int(await connection.fetchval(_OWNED, owner_id))
 
 
 async def get_rule(connection: Connection, rule_id: UUID) -> RuleRow | None:

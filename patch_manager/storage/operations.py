@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from patch_manager.domain.holds import RebootHold
-from patch_manager.domain.jobs import JobState, Operation, PackageResult, RebootPolicy, When
+from patch_manager.domain.jobs import LEFT_OUT, JobState, Operation, PackageResult, RebootPolicy, When
 from patch_manager.domain.openings import Plan
 from patch_manager.domain.operations import EarlierRollback, Undoable, UndoPackage
 from patch_manager.domain.principal import Scope
@@ -143,7 +143,7 @@ async def undoable(connection: Connection, scope: Scope, job_id: UUID, *, lock: 
     )
 
 
-_UNCHANGED: Final = frozenset({PackageResult.NOT_NEEDED, PackageResult.KEPT_BACK, PackageResult.FAILED})
+_UNCHANGED: Final = LEFT_OUT | {PackageResult.KEPT_BACK, PackageResult.FAILED}
 
 
 def _undo(operation: Operation, row: asyncpg.Record) -> UndoPackage | None:

@@ -74,8 +74,9 @@ def draw(rng: random.Random) -> tuple[ModelHost, Chances, RebootPolicy]:
         states_reboot=maybe(0.7),
         skew=rng.choice([0.0, 0.0, -7200.0, 7200.0, 90.0]),
         ignores_reboot=maybe(0.05),
-        states_versions=maybe(0.9),
+        states_versions=maybe(0.7),
         states_original=maybe(0.5),
+        lists_patches=maybe(0.5),
         starts_rollbacks=maybe(0.8),
         idle_rollbacks=maybe(0.1),
         forgets=maybe(0.1),
@@ -150,7 +151,7 @@ class History:
     def _draw_exclusion(self) -> None:
         """In a quarter of the histories the last package must not be patched, in some only for a while."""
         rng = random.Random(f"exclusion {self.seed}")  # noqa: S311 - dice of their own, so that the others fall as ever
-        if rng.random() < 0.25:
+        if rng.random() < 0.25 and self.host.names:
             ends = START + timedelta(hours=rng.choice([0.001, 0.02, 12.0, 1000.0]))
             self.exclusions = (Exclusion(self.host.names[-1], "dba", "vendor pin", ends),)
 
@@ -350,7 +351,8 @@ class History:
             for name in command.names
             if name in host.versions
         }
-        return m.PackagesRead(states, host.patches(self.now) if command.patches else None)
+        pending = host.patches(self.now) if command.patches and host.temper.lists_patches else None
+        return m.PackagesRead(states, pending)
 
     def _health(self, facts: bool) -> m.Event:
         self.host.refresh(self.now)
@@ -466,12 +468,21 @@ class History:
         # A restart on an empty baseline leaves no trace (decision 0007): the one way to send beside our own work.
         alive = [job for job in self.host.alive if job.traced and self.now - job.created < LOST_PATIENCE]
         assert not alive, "our first call is still at work"
+        waiting = [
+            job for job in self.ours if job.id in self.host.jobs and self.host.status(job, self.now) == "pending"
+        ]
+        assert not waiting, "our first call still waits on the agent and may yet be carried out"
         done = [job for job in self.ours if job.traced and job.applied and job.result == "completed"]
         left = self.host.remaining(operation.value, {target.name for target in self.record.wanted})
         assert not done or left or self.host.temper.idle_rollbacks, "our first call had done the work"
 
     def _check_excluded(self, packages: tuple[str, ...]) -> None:
-        """A first send asks for nothing that was excluded when its intent was made; a kept list is not made anew."""
+        """A first send asks for nothing that was excluded when its intent was made; a kept list is not made anew.
+
+        Exclusions are of patching: a removal or a rollback is somebody's word on these very packages.
+        """
+        if self.record.operation not in (Operation.PATCH_APPLY, Operation.UPDATE):
+            return
         if len(self.ours) == 0 and self.record.send is not None and self.record.send.number == 1:
             at = self.record.send.intent.wall
             early = [each for each in self.exclusions if each.in_force(at)]

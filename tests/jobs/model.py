@@ -54,6 +54,7 @@ class Temper:
     ignores_reboot: bool = False
     states_versions: bool = True
     states_original: bool = True
+    lists_patches: bool = True  # beside packages, where they are an aid only
     starts_rollbacks: bool = True  # False: created, and never leaves pending
     idle_rollbacks: bool = False  # they complete and change nothing
     forgets: bool = False  # the agent refuses to roll back what it does not know any more

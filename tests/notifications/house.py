@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -22,15 +22,18 @@ from patch_manager.domain.notifications import (
     sealed_part,
     shown_part,
 )
+from patch_manager.domain.openings import Freeze, HostWindow
 from patch_manager.domain.principal import Role
 from patch_manager.notifications.reaching import Reach
 from patch_manager.notifications.room import Notifications
 from patch_manager.pki.vault import Vault
 from patch_manager.storage import Connection, Database, notification_channels, notification_rules
+from patch_manager.storage.freezes import Freezes, coming_freezes
 from patch_manager.storage.leadership import Leader
 from patch_manager.storage.notification_channels import ChannelRow
 from patch_manager.storage.notification_deliveries import DeliveryFilter, DeliveryRow, list_deliveries
 from patch_manager.storage.notification_rules import RuleRow
+from patch_manager.storage.windows import enabled_windows
 from tests.notifications.servers import Received, Receiver
 from tests.people import WallClock, add_group
 
@@ -47,7 +50,9 @@ class House:
     clock: WallClock = field(default_factory=WallClock)
     leader: Leader | None = field(default_factory=lambda: Leader(0))
     own: list[OwnCertificate] = field(default_factory=list)
-    hosts: dict[str, UUID] = field(default_factory=dict)
+    by_name: dict[str, UUID] = field(default_factory=dict)
+    known_windows: Mapping[UUID, Sequence[HostWindow]] = field(default_factory=dict)
+    known_freezes: Freezes = field(default_factory=Freezes)
     room: Notifications = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,12 +68,27 @@ class House:
             reach,
             origin=ORIGIN,
             wall=self.clock,
+            calendar=self,
             own_certificates=lambda: self.own,
         )
+
+    def windows(self, host_id: UUID) -> Sequence[HostWindow]:
+        """The room's calendar, as of the last ``pump``."""
+        return self.known_windows.get(host_id, ())
+
+    def freezes(self, host_id: UUID) -> Sequence[Freeze]:
+        """The same."""
+        return self.known_freezes.of(host_id)
+
+    def hosts(self) -> Iterable[tuple[UUID, str]]:
+        """The same."""
+        return ((host_id, name) for name, host_id in self.by_name.items())
 
     async def pump(self, **forward: float) -> list[Received]:
         """Move the clock, do one round and all that it starts; what arrived meanwhile."""
         self.clock.forward(**forward)
+        self.known_windows = await self.db.read(enabled_windows)
+        self.known_freezes = await self.db.read(coming_freezes, self.clock())
         before = len(self.receiver.received)
         self.room.changed()
         async with trio.open_nursery() as nursery:
@@ -148,8 +168,8 @@ class House:
         made = []
         for n in range(count):
             host_id = uuid4()
-            address, name = f"10.{len(self.hosts) // 250}.0.{len(self.hosts) % 250 + 1}", f"{prefix}-{n:03}"
-            self.hosts[name] = host_id
+            address, name = f"10.{len(self.by_name) // 250}.0.{len(self.by_name) % 250 + 1}", f"{prefix}-{n:03}"
+            self.by_name[name] = host_id
             await self.execute(
                 "INSERT INTO hosts (id, address, port, display_name, health) VALUES ($1, $2, 12443, $3, 'healthy')",
                 host_id,

@@ -29,13 +29,14 @@ async def house(db: Database) -> AsyncIterator[House]:
 async def test_500_failed_jobs_of_a_deployment_are_one_message(house: House) -> None:
     await house.rule(EventKind.JOB_FAILED, EventKind.OUTCOME_UNKNOWN, EventKind.DEPLOYMENT_FINISHED)
     await house.add_hosts(5)
-    deployment, jobs = await house.deployment(list(house.hosts.values()) * 100)
+    deployment, jobs = await house.deployment(list(house.by_name.values()) * 100)
     for first in range(0, 500, 100):
         await house.end_jobs(jobs[first : first + 100], "failed")
         assert await house.pump(seconds=5) == []
     message, finished = await house.settle()  # what went wrong comes first
     assert (message.json["event"], message.json["count"]) == ("job_failed", 500)
     assert message.json["title"] == "500 jobs failed"
+    assert finished.json["totals"] == {"failed": 500}
     assert message.json["url"] == f"{ORIGIN}/jobs/{deployment}"
     assert (finished.json["event"], finished.json["title"]) == (
         "deployment_finished",
@@ -47,7 +48,7 @@ async def test_500_failed_jobs_of_a_deployment_are_one_message(house: House) -> 
 async def test_early_failures_are_told_and_the_rest_at_the_end(house: House) -> None:
     await house.rule(EventKind.JOB_FAILED)
     await house.add_hosts(4)
-    _, jobs = await house.deployment(house.hosts.values())
+    _, jobs = await house.deployment(house.by_name.values())
     await house.end_jobs(jobs[:1], "failed")
     assert [got.json["title"] for got in await house.settle()] == ["Job failed on host-000"]
     await house.end_jobs(jobs[1:3], "failed")
@@ -73,7 +74,7 @@ async def test_a_stopped_deployment_is_told_with_the_numbers_in_sight(house: Hou
 async def test_an_unknown_outcome_is_told_and_what_an_operator_makes_of_it_is_not(house: House) -> None:
     await house.rule(EventKind.JOB_FAILED, EventKind.OUTCOME_UNKNOWN)
     await house.add_hosts(1)
-    _, jobs = await house.deployment(house.hosts.values())
+    _, jobs = await house.deployment(house.by_name.values())
     await house.end_jobs(jobs, "outcome_unknown", "the agent lost the job")
     (message,) = await house.settle()
     assert message.json["event"] == "outcome_unknown"
@@ -84,7 +85,7 @@ async def test_an_unknown_outcome_is_told_and_what_an_operator_makes_of_it_is_no
 async def test_a_crash_in_the_middle_loses_no_message_and_marks_the_second_copy(house: House) -> None:
     await house.rule(EventKind.JOB_FAILED)
     await house.add_hosts(1)
-    _, jobs = await house.deployment(house.hosts.values())
+    _, jobs = await house.deployment(house.by_name.values())
     await house.end_jobs(jobs, "failed")
     house.restart()  # between the step and any look at it
     await house.pump(seconds=11)  # gathered and taken
@@ -106,7 +107,7 @@ async def test_a_crash_in_the_middle_loses_no_message_and_marks_the_second_copy(
 async def test_a_channel_that_fails_is_tried_for_a_day_then_given_up_and_can_be_retried(house: House) -> None:
     await house.rule(EventKind.JOB_FAILED)
     await house.add_hosts(1)
-    _, jobs = await house.deployment(house.hosts.values())
+    _, jobs = await house.deployment(house.by_name.values())
     await house.end_jobs(jobs, "failed")
     house.receiver.refuse(500)
     await house.settle()
@@ -167,7 +168,7 @@ async def test_a_rule_for_groups_is_about_their_hosts_only(house: House) -> None
     assert [item["host_name"] for item in message.json["items"]] == ["inside-000"]
     await house.execute("DELETE FROM groups")  # a group that goes does not widen the rule
     await house.add_hosts(1, prefix="later")
-    await house.health(house.hosts["later-000"], "unreachable")
+    await house.health(house.by_name["later-000"], "unreachable")
     await house.pump(minutes=6)
     assert await house.settle() == []
 
@@ -205,8 +206,10 @@ async def test_windows_are_told_a_day_ahead_in_one_message_and_again_when_moved(
     assert await house.pump(minutes=30) == []
     moved = house.clock() + timedelta(hours=3)
     await house.execute("UPDATE maintenance_windows SET starts_at = $2 WHERE id = $1", windows[7], moved)
-    (message,) = await house.settle()
+    (message,) = await house.pump(minutes=2) + await house.settle()
     assert message.json["title"] == "Maintenance window of host-007 opens soon"
+    house.restart()
+    assert await house.pump(minutes=2) + await house.settle() == []
     (later,) = await house.pump(hours=6) + await house.settle()
     assert [item["host_name"] for item in later.json["items"]] == ["host-000"]
 

@@ -2,8 +2,8 @@
 
 Every request is recorded with its connection and moment. ``temper`` makes the agent misbehave on the wire (in answers
 to the path ``only``, when one is given); ``on_apply`` scripts what becomes of the next apply requests, and until
-``limited_until`` (monotonic) everything that its rate limiter counts is refused. ``hold_jobs``: its list of jobs, which
-is the last thing that a manager reads before it sends, is answered when that is set.
+``limited_until`` (monotonic) everything that its rate limiter counts is refused. ``before_jobs`` is called before its
+list of jobs is answered, which is the last thing that a manager reads before it sends.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Agent:
     writes_per_minute: tuple[float, float] = (20, 10)
     health_delay: float = 0.0
     limited_until: float = 0.0
-    hold_jobs: threading.Event | None = None
+    before_jobs: Callable[[], object] | None = None
     certificate: tuple[Path, Path] | None = None
     requests: list[Request] = field(default_factory=list)
     limited: list[Request] = field(default_factory=list)
@@ -337,8 +337,8 @@ class Agent:
             time.sleep(self.health_delay)
             self.host.refresh_stale_cache()
             return _good(200, self.dialect.health(self.host))
-        if self.hold_jobs is not None and request.path == "/api/v1/jobs":
-            self.hold_jobs.wait(60.0)
+        if self.before_jobs is not None and request.path == "/api/v1/jobs":
+            self.before_jobs()
         with self.host.lock:
             return self._api(request)
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,12 @@ from tests.system.agents import Agent
 from tests.system.host import Host, Patch
 from tests.system.manager import Api, Fleet, Manager, eventually, running_fleet
 
-DOWN_SECONDS = 20.0
+DOWN_SECONDS = 12.0
 STOP_SECONDS = 12.0
 SETTLED_SECONDS = 3.0
 """After these no call is under way any more whose intent was committed before the database went away."""
 ENVIRONMENT = {
-    "PATCH_MANAGER_LIMITS__DISPATCH": "4",  # a batch takes a while
+    "PATCH_MANAGER_LIMITS__DISPATCH": "4",
     "PATCH_MANAGER_POLLING__HEALTH_SECONDS": "20",
     "PATCH_MANAGER_POLLING__PATCHES_SECONDS": "60",
 }
@@ -140,6 +141,8 @@ def steps_of(job: dict[str, Any]) -> list[tuple[float, str]]:
 
 def test_a_batch_pauses_while_postgresql_is_gone_and_all_totals_are_right_after_it(given: Given) -> None:
     agents = agents_of(given, 24, job_seconds=2.0)
+    for agent in agents:
+        agent.before_jobs = partial(time.sleep, 0.5)  # four at a time: three seconds for all
     deployment = given.fleet.api.deploy(*hosts_of(given, *agents))
     eventually("the batch is under way", lambda: sent(agents) >= 4, pause=0.01)
     given.pg_ctl("stop", "-m", "immediate")
@@ -166,7 +169,7 @@ def test_after_sigcont_no_call_is_made_on_an_old_intent_or_in_a_window_that_has_
     hosts, (late,) = hosts_of(given, *agents), hosts_of(given, closing)
     answered = threading.Event()
     for agent in (*agents, closing):
-        agent.hold_jobs = answered
+        agent.before_jobs = partial(answered.wait, 60.0)
     close = datetime.now(UTC) + timedelta(seconds=18)  # time to read four hosts before it
     rule = {"kind": "once", "duration_minutes": 1, "timezone": "UTC"}
     api.post(f"/hosts/{late}/windows", {**rule, "starts_at": (close - timedelta(minutes=1)).isoformat()}, 201)

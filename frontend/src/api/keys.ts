@@ -9,6 +9,7 @@ export const keys = {
   packages: (id: string) => ["hosts", id, "packages"] as const,
   certificates: (id: string) => ["hosts", id, "certificates"] as const,
   hostAudit: (id: string) => ["hosts", id, "audit"] as const,
+  fleetPatches: (search: string) => ["fleet-patches", search] as const,
   deployments: ["deployments"] as const,
   deployment: (id: string) => ["deployments", id] as const,
   deploymentJobs: (id: string) => ["jobs", "of", id] as const,
@@ -23,6 +24,7 @@ export const keys = {
   windowsOf: (host: string) => ["windows", "of", host] as const,
   freezes: (past: boolean) => ["windows", "freezes", past] as const,
   withoutWindow: ["windows", "without"] as const,
+  nextOpenings: ["windows", "next"] as const,
   openNow: ["windows", "open-now"] as const,
   coverage: ["windows", "coverage"] as const,
   agenda: (begin: string, hours: number, group: string | null) =>

@@ -323,8 +323,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Skip the present soak: the next ring starts at once. 409 when none is soaking; 403 for who sees a part of it
-         * @description For operators and admins, on the hosts they may see.
+         * Skip the present soak: the next ring starts at once
+         * @description 409 when none is soaking; 403 for who sees a part of the deployment's hosts. For operators and admins, on the hosts they may see.
          */
         post: operations["deployments_release_ring"];
         delete?: never;
@@ -487,6 +487,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/fleet/next-openings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * When each of the caller's hosts may be touched next, from memory; hosts that nothing opens on are left out
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["fleet_list_next_openings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/patches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Packages with pending patches by name or CVE, over the caller's hosts; those on the most hosts first
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["fleet_list_fleet_patches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/patches/hosts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The caller's hosts on which such a patch is pending, as last read
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["fleet_list_patched_hosts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/fleet/upcoming-windows": {
         parameters: {
             query?: never;
@@ -602,8 +662,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Rename or describe a group, or limit how many of its hosts reboot at once. Absent fields stay, and null ones
-         * @description but ``max_unavailable``, which it takes off. For admins.
+         * Rename or describe a group, or limit how many of its hosts reboot at once
+         * @description Absent fields stay, and null ones too, but for ``max_unavailable`` null, which takes the limit off. For admins.
          */
         patch: operations["groups_change_group"];
         trace?: never;
@@ -2442,6 +2502,50 @@ export interface components {
             hosts: components["schemas"]["HostRow"][];
         };
         /**
+         * FleetPatch
+         * @description A package with pending patches that match, over the caller's hosts.
+         */
+        FleetPatch: {
+            /** Name */
+            name: string;
+            /** Hosts */
+            hosts: number;
+            /**
+             * Severity
+             * @description the worst of them
+             * @enum {string}
+             */
+            severity: "critical" | "high" | "medium" | "low" | "unknown";
+            /** Cve Ids */
+            cve_ids: string[];
+            /** Requires Reboot */
+            requires_reboot: boolean;
+        };
+        /**
+         * FleetPatchQuery
+         * @description Which pending patches.
+         */
+        FleetPatchQuery: {
+            /**
+             * Search
+             * @description part of a package's name or of a CVE
+             */
+            search: string;
+            /**
+             * Limit
+             * @default 20
+             */
+            limit: number;
+        };
+        /**
+         * FleetPatches
+         * @description Those on the most hosts first.
+         */
+        FleetPatches: {
+            /** Items */
+            items: components["schemas"]["FleetPatch"][];
+        };
+        /**
          * FleetTotals
          * @description Running totals over the hosts somebody may see.
          */
@@ -3345,6 +3449,37 @@ export interface components {
             mfa_token: string;
         };
         /**
+         * NextOpening
+         * @description The opening that a host is in, or its next one.
+         */
+        NextOpening: {
+            /**
+             * Host Id
+             * Format: uuid
+             */
+            host_id: string;
+            /**
+             * Opens At
+             * Format: date-time
+             */
+            opens_at: string;
+            /**
+             * Closes At
+             * Format: date-time
+             */
+            closes_at: string;
+            /** Timezone */
+            timezone: string;
+        };
+        /**
+         * NextOpenings
+         * @description One for each host with a window that is open or opens again.
+         */
+        NextOpenings: {
+            /** Items */
+            items: components["schemas"]["NextOpening"][];
+        };
+        /**
          * NthWeekdayIn
          * @description The n-th or the last of a weekday in its month; 0 is Monday.
          */
@@ -3872,6 +4007,31 @@ export interface components {
              * @default null
              */
             search: string | null;
+        };
+        /**
+         * PatchedHostQuery
+         * @description Pending patches whose hosts are wanted.
+         */
+        PatchedHostQuery: {
+            /**
+             * Search
+             * @description part of a package's name or of a CVE
+             */
+            search: string;
+            /**
+             * Package
+             * @description of this package only
+             * @default null
+             */
+            package: string | null;
+        };
+        /**
+         * PatchedHosts
+         * @description Hosts on which such a patch is pending.
+         */
+        PatchedHosts: {
+            /** Host Ids */
+            host_ids: string[];
         };
         /**
          * Permission
@@ -6622,6 +6782,99 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_UncoveredHost_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fleet_list_next_openings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NextOpenings"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fleet_list_fleet_patches: {
+        parameters: {
+            query: {
+                search: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetPatches"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fleet_list_patched_hosts: {
+        parameters: {
+            query: {
+                search: string;
+                package?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatchedHosts"];
                 };
             };
             /** @description A problem document (RFC 9457) */

@@ -10,10 +10,10 @@ import { messageOf, ProblemError } from "@/api/problem";
 import type { Deployment as DeploymentRow } from "@/api/types";
 import { Ago } from "@/components/Ago";
 import { JobBar } from "@/components/Bars";
-import { Confirm } from "@/components/Confirm";
+import { Confirm, mustType } from "@/components/Confirm";
 import { Empty, Failure } from "@/components/Notice";
 import { useToasts } from "@/components/toasts";
-import { plural, sentence } from "@/lib/words";
+import { count, plural, sentence } from "@/lib/words";
 import { DeploymentJobs } from "@/modules/jobs/DeploymentJobs";
 import { JobDrawer } from "@/modules/jobs/JobDrawer";
 import classes from "@/modules/jobs/jobs.module.css";
@@ -105,16 +105,17 @@ function Actions({ deployment }: { deployment: DeploymentRow }) {
   return (
     <Group gap="xs">
       <Button variant="default" disabled={queued === 0} onClick={() => setAsking("cancel")}>
-        {queued === 0 ? "Cancel" : `Cancel ${queued} not started`}
+        {queued === 0 ? "Cancel" : `Cancel ${count(queued)} not started`}
       </Button>
       <Button variant="default" disabled={failed === 0} onClick={() => setAsking("retry")}>
-        {failed === 0 ? "Retry failed" : `Retry ${failed} failed`}
+        {failed === 0 ? "Retry failed" : `Retry ${count(failed)} failed`}
       </Button>
       {asking === "cancel" && (
         <Confirm
           title={`Cancel ${plural(queued, "job")}?`}
           label={`Cancel ${plural(queued, "job")}`}
           danger
+          typed={mustType(queued)}
           onClose={() => setAsking(null)}
           onConfirm={async () => {
             await api.post(`deployments/${deployment.id}/cancel`);
@@ -132,7 +133,7 @@ function Actions({ deployment }: { deployment: DeploymentRow }) {
         <Confirm
           title={`Retry ${plural(failed, "failed host")}?`}
           label={`Retry ${plural(failed, "host")}`}
-          typed={failed > 50 ? failed : null}
+          typed={mustType(failed)}
           onClose={() => setAsking(null)}
           onConfirm={async () => {
             try {

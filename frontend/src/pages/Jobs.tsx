@@ -40,18 +40,18 @@ const COLUMNS: readonly Column<Deployment>[] = [
       </Link>
     ),
   },
-  { id: "bar", title: "Progress", width: 200, grow: 3, cell: (each) => <JobBar totals={each.totals} /> },
+  { id: "bar", title: "Progress", width: 140, grow: 3, cell: (each) => <JobBar totals={each.totals} /> },
   {
     id: "words",
     title: "Hosts",
-    width: 260,
+    width: 230,
     grow: 3,
     cell: (each) => <span title={progressWords(each.totals)}>{progressWords(each.totals)}</span>,
   },
   {
     id: "when",
     title: "When",
-    width: 130,
+    width: 118,
     cell: (each) =>
       `${each.when === "now" ? "at once" : "in windows"}${each.rings.length > 1 ? `, ${each.rings.length} rings` : ""}`,
   },

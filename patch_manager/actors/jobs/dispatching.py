@@ -153,6 +153,9 @@ def _nothing_to_send(run: Run, planned: JobRecord, trouble: str | None) -> Step[
     """TRUST: nothing asked for is pending any more, so nothing is sent."""
     if trouble is not None:
         yield from unreachable(run, trouble, None)
+    elif planned.not_accepted and not planned.wanted:
+        reason = f"nothing was sent; {rules.not_accepted_words(planned)}"
+        yield from attempt_failed(run, rules.NOT_ACCEPTED, reason, record=planned, state=AttemptState.REJECTED)
     elif planned.touched and planned.wanted:
         done = replace(planned, state=JobState.VERIFYING, work_done=run.now).with_attempt(
             state=AttemptState.COMPLETED, finished_at=run.now.wall

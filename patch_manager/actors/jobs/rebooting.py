@@ -76,8 +76,9 @@ def _request(run: Run) -> Step[None]:
     if denied is not None:
         yield from _wait_for_turn(run, denied)
         return
-    if run.now.elapsed(run.turn_at or _since(run)) > rules.REBOOT_LIMIT:
-        minutes, why = rules.REBOOT_LIMIT / 60, run.trouble or run.record.message
+    limit = rules.REBOOT_ASK_LIMIT if run.record.operation is Operation.REBOOT else rules.REBOOT_LIMIT
+    if run.now.elapsed(run.turn_at or _since(run)) > limit:
+        minutes, why = limit / 60, run.trouble or run.record.message
         yield from _failed(run, NOT_SENT, f"the reboot could not be asked for within {minutes:.0f} minutes: {why}")
         return
     health = yield from read_health(facts=True)

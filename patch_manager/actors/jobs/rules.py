@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from patch_manager.actors.agent.models import is_package_name
 from patch_manager.actors.jobs.messages import FoundJob, HealthRead
 from patch_manager.domain.exclusions import Exclusion, exclusion_of
 from patch_manager.domain.job_record import JobRecord, Moment, Send, SendOutcome, Target
@@ -37,6 +38,7 @@ CACHE_STEP: Final = 10.0  # ours
 VERIFY_LIMIT: Final = 30 * 60.0  # ours: a host that went away between the work and its verification
 FAILED_VERIFY_LIMIT: Final = 60.0  # ours: a failure is told soon, its packages as unknown if need be
 REBOOT_LIMIT: Final = 30 * 60.0  # ours: from the request to the proof
+REBOOT_ASK_LIMIT: Final = 5 * 60.0  # ours: a job that only reboots tries to reach its host for no longer than this
 TURN_STEP: Final = 2.0  # ours: pace of asking for a turn to reboot; hundreds may ask at once
 REBOOT_STEP: Final = 4.0  # ours: pace of asking whether the host is back
 ROLLBACK_START_LIMIT: Final = 600.0  # ours: a rollback that still waits on an idle agent will never start (AGENT_API)
@@ -56,6 +58,10 @@ ROLLBACK_NOT_STARTED: Final = "ROLLBACK_NOT_STARTED"
 
 ON_HOLD: Final = "HOST_ON_HOLD"
 """Error code of a reboot that was not asked for, because an operator holds the host."""
+
+
+NOT_ACCEPTED: Final = "NAME_NOT_ACCEPTED"
+"""Error code of a job that had to leave out a package whose name agents refuse."""
 
 
 def retryable(code: str) -> bool:
@@ -142,7 +148,11 @@ def _unless_excluded(target: Target, exclusions: Sequence[Exclusion], now: datet
 
 
 def _target(patch: Patch) -> Target:
-    return Target(patch.name, patch.current_version, patch.available_version, patch.requires_reboot)
+    target = Target(patch.name, patch.current_version, patch.available_version, patch.requires_reboot)
+    if is_package_name(patch.name):
+        return target
+    # One such name makes an agent refuse the whole request: the others are not to pay for it.
+    return replace(target, result=PackageResult.NOT_ACCEPTED, reason="agents do not accept this name")
 
 
 def still_pending(targets: Iterable[Target], patches: Iterable[Patch]) -> tuple[Target, ...]:
@@ -222,6 +232,12 @@ def left_out_words(record: JobRecord) -> str:
     """What was left out, as the end of a message; empty when nothing was."""
     excluded = record.excluded
     return f"left out by exclusions: {words(target.name for target in excluded)}" if excluded else ""
+
+
+def not_accepted_words(record: JobRecord) -> str:
+    """What could not be asked for, and what to do; empty when everything could."""
+    names = record.not_accepted
+    return f"not asked for, as agents do not accept the name: {words(names)}; update by hand" if names else ""
 
 
 def is_retry(record: JobRecord) -> bool:

@@ -35,7 +35,8 @@ def verify(run: Run) -> Step[None]:
     """Read until the list can be believed, then reboot if that is asked for, or end the job."""
     attempt = run.record.attempt
     did_fail = attempt is not None and attempt.state in (AttemptState.FAILED, AttemptState.REJECTED)
-    looked = yield from _believable(run, rules.FAILED_VERIFY_LIMIT if did_fail else rules.VERIFY_LIMIT)
+    rebooted = run.record.operation is Operation.REBOOT
+    looked = yield from _believable(run, rules.FAILED_VERIFY_LIMIT if did_fail or rebooted else rules.VERIFY_LIMIT)
     if did_fail and attempt is not None:
         of_left = None if run.record.operation is Operation.ROLLBACK else PackageResult.FAILED
         record = standing.with_results(run.record, None if isinstance(looked, str) else looked, of_left)
@@ -43,6 +44,8 @@ def verify(run: Run) -> Step[None]:
         yield from failed(
             run, attempt.error_code or "UNKNOWN_ERROR", f"failed {tried}: {attempt.error or 'no reason given'}", record
         )
+    elif rebooted:
+        yield from end(run, run.record)  # proven by its uptime, whatever else the host says
     elif isinstance(looked, str):
         yield from unknown(run, f"the work ended well, but could not be verified: {looked}")
     elif looked.unclear and not looked.left:
@@ -96,6 +99,11 @@ def end(run: Run, record: JobRecord, not_rebooted: str = "") -> Step[None]:
         reason = "the agent reports the rollback done; its packages are as they were before"
     if record.operation is not Operation.REBOOT and record.rebooted_at is not None:
         reason += ", rebooted"
+    if refused := rules.not_accepted_words(record):
+        reason += f"; {refused}"
+        record = record.with_attempt(error_code=rules.NOT_ACCEPTED, error=refused)
+        yield from commit(run, replace(record, state=JobState.FAILED), reason + needed)
+        return
     if left_out := rules.left_out_words(record):
         reason += f"; {left_out}"
     yield from commit(run, replace(record, state=JobState.SUCCEEDED), reason + needed)

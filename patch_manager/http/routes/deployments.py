@@ -121,7 +121,10 @@ async def resume_deployment(principal: Principal, deployment_id: UUID, body: Res
     status=202,
 )
 async def release_ring(principal: Principal, deployment_id: UUID) -> DeploymentOut | Failure:
-    """Skip the present soak: the next ring starts at once. 409 when none is soaking; 403 for who sees a part of it."""
+    """Skip the present soak: the next ring starts at once.
+
+    409 when none is soaking; 403 for who sees a part of the deployment's hosts.
+    """
     return _decided(await services().deployments.release(principal, deployment_id, origin()))
 
 

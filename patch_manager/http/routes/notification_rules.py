@@ -23,6 +23,9 @@ from patch_manager.storage.notification_rules import RuleRow
 
 routes = Routes("notifications")
 
+_MOST_RULES = 100
+"""Of one user, or shared: each is looked at for every event."""
+
 
 def _owner_filter(principal: Principal) -> UUID | None:
     """Whose rules and deliveries somebody sees: their own; administrators all."""
@@ -82,6 +85,8 @@ async def _create(
         created_at=now,
         updated_at=now,
     )
+    if await notification_rules.count_rules(connection, row.owner_id) >= _MOST_RULES:
+        return Conflict(f"{_MOST_RULES} rules are the most: change or delete one")
     refusal = await _refusal(connection, principal, row)
     if refusal is not None:
         return refusal

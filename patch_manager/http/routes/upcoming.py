@@ -16,6 +16,7 @@ from patch_manager.http.schemas.base import Page
 from patch_manager.http.schemas.windows import (
     AgendaOpening,
     AgendaQuery,
+    NextOpenings,
     UncoveredHost,
     UpcomingQuery,
     UpcomingWindows,
@@ -23,7 +24,7 @@ from patch_manager.http.schemas.windows import (
 from patch_manager.http.services import services
 from patch_manager.storage.job_plans import waiting_starts
 from patch_manager.supervisor.jobs.agenda import SharedOpening, agenda
-from patch_manager.supervisor.jobs.upcoming import UpcomingWindow, upcoming
+from patch_manager.supervisor.jobs.upcoming import UpcomingWindow, next_openings, upcoming
 
 routes = Routes("fleet")
 
@@ -136,6 +137,15 @@ def _opening(row: SharedOpening, now: datetime) -> AgendaOpening:
         waiting=row.waiting,
         deployment_ids=sorted(row.deployments)[:_DEPLOYMENTS],
     )
+
+
+@routes.route("GET", "/fleet/next-openings", permission=Permission.FLEET_READ, answer=NextOpenings)
+async def list_next_openings(principal: Principal) -> NextOpenings:
+    """When each of the caller's hosts may be touched next, from memory; hosts that nothing opens on are left out."""
+    current = services()
+    hosts = current.supervisor.picture.hosts(principal.scope)
+    found = next_openings(hosts, current.calendar, current.calendar.now())
+    return NextOpenings(items=[schemas.NextOpening.model_validate(each) for each in found])
 
 
 @routes.route(

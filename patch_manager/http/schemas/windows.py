@@ -200,6 +200,21 @@ class AgendaOpening(Answer):
     deployment_ids: list[UUID] = Field(description="deployments of these jobs, at most 20")
 
 
+class NextOpening(Answer):
+    """The opening that a host is in, or its next one."""
+
+    host_id: UUID
+    opens_at: datetime
+    closes_at: datetime
+    timezone: str
+
+
+class NextOpenings(Answer):
+    """One for each host with a window that is open or opens again."""
+
+    items: list[NextOpening]
+
+
 class UncoveredHost(Answer):
     """A host without an enabled window: what is deployed for windows never starts on it."""
 

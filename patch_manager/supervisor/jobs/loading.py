@@ -5,11 +5,11 @@ A batch begins fifty jobs at once, and crossing to asyncio once for each would c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-import asyncpg
 import trio
 
 from patch_manager.domain.job_record import JobRecord
@@ -54,13 +54,21 @@ class Loading:
                 self._some = trio.Event()
                 await self._some.wait()
             batch, self._wanted = self._wanted[:_MOST_AT_ONCE], self._wanted[_MOST_AT_ONCE:]
-            try:
-                found = await self._database.read(job_ledger.load_records, [wanted.job_id for wanted in batch])
-            except (DatabaseUnavailable, asyncpg.PostgresError) as error:
+            await self._read(batch)
+
+    async def _read(self, batch: Sequence[_Wanted]) -> None:
+        try:
+            found = await self._database.read(job_ledger.load_records, [wanted.job_id for wanted in batch])
+        except Exception as error:
+            if len(batch) > 1 and not isinstance(error, DatabaseUnavailable):
+                # A record that cannot be read is a fault of its own run, and of nobody else's.
                 for wanted in batch:
-                    wanted.error = error
-                    wanted.read.set()
-                continue
+                    await self._read([wanted])
+                return
             for wanted in batch:
-                wanted.record = found.get(wanted.job_id)
+                wanted.error = error
                 wanted.read.set()
+            return
+        for wanted in batch:
+            wanted.record = found.get(wanted.job_id)
+            wanted.read.set()

@@ -282,6 +282,19 @@ async def test_the_agenda_shows_which_hosts_a_freeze_holds(world: World) -> None
     ]
 
 
+async def test_each_host_says_when_it_opens_next(world: World) -> None:
+    await add(world, "a1")
+    await add(world, "a1", start_time="23:30")
+    await add(world, "b1", start_time="10:30", timezone="Europe/Berlin")
+    await add(world, "free", enabled=False)
+    found = await world.get("op_a", "/fleet/next-openings")
+    assert [(row["host_id"], row["opens_at"], row["timezone"]) for row in found["items"]] == [
+        (str(world.hosts["a1"]), OPENS, "Europe/Berlin")
+    ]
+    theirs = (await world.get("op_b", "/fleet/next-openings"))["items"]
+    assert [row["opens_at"] for row in theirs] == ["2030-05-17T08:30:00Z"], "the one that is open comes first"
+
+
 async def test_hosts_without_a_window_are_named(world: World) -> None:
     await add(world, "a1")
     await add(world, "ab", enabled=False)

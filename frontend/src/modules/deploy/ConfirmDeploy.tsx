@@ -32,15 +32,20 @@ interface Props {
   onClose: () => void;
 }
 
-/** The first and the last moment at which a host of the plan may start, in words. */
-function starts(plan: Plan): string {
+/** When the windows of the hosts open, and who has none. */
+function windowsWords(plan: Plan, outlook: Outlook | undefined): string {
   const zone = viewerZone();
   const moments = plan.hosts.map((host) => host.runs_at).filter((at) => at !== null);
   const sorted = moments.map((at) => Date.parse(at)).sort((a, b) => a - b);
   const [first, last] = [sorted[0], sorted.at(-1)];
-  if (first === undefined || last === undefined) return "none of them opens yet";
-  if (first === last) return `all open ${shortIn(first, zone)}`;
-  return `the first opens ${shortIn(first, zone)}, the last ${shortIn(last, zone)}`;
+  const none = outlook?.windowless.length ?? 0;
+  const without =
+    none === 0
+      ? ""
+      : ` ${plural(none, "host has no window and waits", "hosts have no window and wait")} for one.`;
+  if (first === undefined || last === undefined) return without.trim();
+  if (first === last) return `They may start ${shortIn(first, zone)}.${without}`;
+  return `The first may start ${shortIn(first, zone)}, the last ${shortIn(last, zone)}.${without}`;
 }
 
 export function ConfirmDeploy({ plan, body, outlook, rings, rollout, onClose }: Props) {
@@ -73,14 +78,7 @@ export function ConfirmDeploy({ plan, body, outlook, rings, rollout, onClose }: 
         {body.when === "now" ? "starting now" : "each in its own maintenance window"}:{" "}
         {named(plan.hosts.map((host) => host.display_name))}.
       </p>
-      {body.when === "window" && (
-        <p>
-          Of their windows {starts(plan)}.{" "}
-          {outlook !== undefined &&
-            outlook.windowless.length > 0 &&
-            `${plural(outlook.windowless.length, "host has", "hosts have")} none and waits for one.`}
-        </p>
-      )}
+      {body.when === "window" && <p>{windowsWords(plan, outlook)}</p>}
       {body.when === "now" && outlook !== undefined && outlook.outside.length > 0 && (
         <p>
           <strong>

@@ -84,7 +84,14 @@ interface Props {
 export function JobTable({ jobs, hideHost = false, everyColumn = false, onEnd, nothing }: Props) {
   const [, update] = useQueryParams();
   const visible = useMemo(
-    () => ({ host: !hideHost, operation: hideHost || everyColumn, created: hideHost || everyColumn }),
+    () => ({
+      host: !hideHost,
+      operation: hideHost || everyColumn,
+      created: hideHost || everyColumn,
+      // Of jobs of all kinds and times, few are at work: their place is for what was said.
+      progress: !everyColumn,
+      packages: !everyColumn,
+    }),
     [hideHost, everyColumn],
   );
   const open = (job: Job) =>

@@ -120,7 +120,6 @@ function BlockButton({ block, zone, now, onOpen }: BlockProps) {
       data-before={block.before}
       data-after={block.after}
       title={words}
-      aria-label={words}
       style={{
         top: percent(block.from),
         height: percent(block.to - block.from),
@@ -140,7 +139,7 @@ function BlockButton({ block, zone, now, onOpen }: BlockProps) {
       {frozen !== null && <span className={`${classes.line} ${classes.note}`}>{frozen}</span>}
       {waits !== null && <span className={`${classes.line} ${classes.waits}`}>{waits}</span>}
       {!short && <span className={classes.line}>{time}</span>}
-      {!short && names !== "" && <span className={classes.line}>{names}</span>}
+      {names !== "" && <span className={short ? "visually-hidden" : classes.line}>{names}</span>}
     </button>
   );
 }

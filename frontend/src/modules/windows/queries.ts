@@ -6,6 +6,7 @@ import { keys } from "@/api/keys";
 import type {
   Freeze,
   MaintenanceWindow,
+  NextOpening,
   Occurrence,
   Opening,
   UncoveredHost,
@@ -103,6 +104,24 @@ export function useOpenNow() {
     staleTime: FRESH,
     refetchInterval: LOOK_AGAIN,
   });
+}
+
+/** When a host opens next; `next` is undefined for one that no window opens on. */
+export function useNextOpeningOf(host: string): { known: boolean; next: NextOpening | undefined } {
+  const api = useApi();
+  const { data } = useQuery({
+    queryKey: keys.nextOpenings,
+    queryFn: async ({ signal }) => {
+      const { items } = await api.get<{ items: NextOpening[] }>("fleet/next-openings", {
+        signal,
+        background: true,
+      });
+      return new Map(items.map((each) => [each.host_id, each]));
+    },
+    staleTime: FRESH,
+    refetchInterval: LOOK_AGAIN,
+  });
+  return { known: data !== undefined, next: data?.get(host) };
 }
 
 /** How many hosts there are, and how many of them have no window. */
