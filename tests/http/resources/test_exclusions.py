@@ -6,8 +6,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import pytest
-
 from patch_manager.storage.connecting import Connection
 from tests.http.resources.world import NOW, World
 
@@ -59,9 +57,8 @@ async def test_a_foreign_exclusion_is_like_none_and_one_on_all_hosts_the_admins(
     assert (await world.ask("op_a", "PATCH", path, body={"reason": "mine"}))[0] == 403
 
 
-@pytest.mark.parametrize(
-    ("wrong", "pointer"),
-    [
+async def test_what_says_too_much_or_too_little_is_refused(world: World) -> None:
+    for wrong, pointer in (
         ({"package": "*"}, "/package"),
         ({"package": "-rf"}, "/package"),
         ({"expires_at": until(days=400)}, "/expires_at"),
@@ -70,11 +67,10 @@ async def test_a_foreign_exclusion_is_like_none_and_one_on_all_hosts_the_admins(
         ({"owner": ""}, "/owner"),
         ({"reason": "two\nlines"}, "/reason"),
         ({"until": until(days=1)}, "/until"),
-    ],
-)
-async def test_what_says_too_much_or_too_little_is_refused(world: World, wrong: dict[str, Any], pointer: str) -> None:
-    status, problem = await exclude(world, "admin", **wrong)
-    assert (status, [error["pointer"] for error in problem["errors"]]) == (400, [pointer])
+    ):
+        status, problem = await exclude(world, "admin", **wrong)
+        assert (status, [error["pointer"] for error in problem["errors"]]) == (400, [pointer])
+    assert (await world.get("admin", "/exclusions"))["total"] == 0
 
 
 async def test_an_exclusion_is_renewed_shown_as_expired_and_lifted(world: World) -> None:

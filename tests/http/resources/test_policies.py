@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-import pytest
-
 from patch_manager.http.services import Services
 from patch_manager.storage.connecting import Connection
 from tests.http.resources.world import World
@@ -56,21 +54,19 @@ async def test_operators_make_policies_of_what_they_see_and_admins_of_all_hosts(
     assert (len(seen), seen[0]["group_ids"]) == (1, [])
 
 
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
+async def test_what_no_policy_can_be_is_refused(world: World) -> None:
+    place = {"group_ids": [str(world.group_a)]}
+    for body, expected in (
         ({}, 422),
-        ({"what": "some"}, 400),
-        ({"name": ""}, 400),
-        ({"hosts": []}, 400),
-        ({"exclude": ["*"]}, 422),
-        ({"rollout": {"rings": [{"count": 1, "percent": 5}]}}, 422),
-        ({"rollout": {"rings": [{"host_ids": [str(uuid4())]}]}}, 422),
-    ],
-)
-async def test_what_no_policy_can_be_is_refused(world: World, body: dict[str, Any], expected: int) -> None:
-    place = {"group_ids": [str(world.group_a)]} if body else {}
-    assert (await make(world, "admin", **{**place, **body}))[0] == expected
+        ({**place, "what": "some"}, 400),
+        ({**place, "name": ""}, 400),
+        ({**place, "hosts": []}, 400),
+        ({**place, "exclude": ["*"]}, 422),
+        ({**place, "all_hosts": True}, 400),
+        ({**place, "rollout": {"rings": [{"count": 1, "percent": 5}]}}, 422),
+        ({**place, "rollout": {"rings": [{"host_ids": [str(uuid4())]}]}}, 422),
+    ):
+        assert (await make(world, "admin", **body))[0] == expected, body
     assert (await world.get("admin", "/policies"))["total"] == 0
 
 
