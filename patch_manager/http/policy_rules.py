@@ -12,8 +12,8 @@ from patch_manager.domain.deployments import DeploymentPreview
 from patch_manager.domain.exclusions import pattern_problem
 from patch_manager.domain.jobs import RebootPolicy
 from patch_manager.domain.policies import Policy, What
-from patch_manager.domain.principal import Principal, Role
-from patch_manager.domain.rollouts import Assignment, problems_of
+from patch_manager.domain.principal import Principal, Role, Scope
+from patch_manager.domain.rollouts import Assignment, Rollout, problems_of
 from patch_manager.http.errors import Failure, FieldError, Forbidden, Invalid, Unprocessable
 from patch_manager.http.rollout_rules import refused, rollout_of
 from patch_manager.http.routes.deployments import excluded
@@ -88,6 +88,17 @@ def checked(policy: Policy, principal: Principal) -> Policy | Failure:
     return refused(problems) if problems else policy
 
 
+def rings_in_sight(policy: Policy, scope: Scope) -> bool:
+    """Whether the groups that its rings name are in ``scope``; its hosts are looked at with the policy's."""
+    rings = () if policy.rollout is None else policy.rollout.rings
+    return scope.group_ids is None or all(scope.group_ids.issuperset(ring.group_ids) for ring in rings)
+
+
+def _without_places(rollout: Rollout) -> Rollout:
+    """A rollout for somebody who may not see all that its rings name."""
+    return replace(rollout, rings=tuple(replace(ring, host_ids=(), group_ids=()) for ring in rollout.rings))
+
+
 def settings(policy: Policy) -> dict[str, Any]:
     """A policy as the audit log keeps it."""
     return {
@@ -123,6 +134,8 @@ def uncovered(coverage: Coverage) -> list[UncoveredHost]:
 
 def policy_fields(policy: Policy, coverage: Coverage, principal: Principal, now: datetime) -> dict[str, Any]:
     """A policy as answered."""
+    editable = principal.role is Role.ADMIN or not policy.all_hosts
+    rollout = policy.rollout
     return {
         "id": policy.id,
         "name": policy.name,
@@ -133,10 +146,10 @@ def policy_fields(policy: Policy, coverage: Coverage, principal: Principal, now:
         "what": policy.what.value,
         "exclude": policy.exclude,
         "reboot": policy.reboot.value,
-        "rollout": policy.rollout,
+        "rollout": rollout if editable or rollout is None else _without_places(rollout),
         "compliance": compliance(coverage),
         "next_openings": coverage.next_openings(now),
-        "editable": principal.role is Role.ADMIN or not policy.all_hosts,
+        "editable": editable,
         "created_by": policy.created_by,
         "created_at": policy.created_at,
         "updated_at": policy.updated_at,

@@ -16,6 +16,7 @@ from patch_manager.http.policy_rules import (
     policy_fields,
     policy_of,
     preview_out,
+    rings_in_sight,
     settings,
     uncovered,
 )
@@ -102,6 +103,8 @@ async def _create(connection: Connection, principal: Principal, policy: Policy) 
 
 async def _places(connection: Connection, scope: Scope, policy: Policy) -> Failure | None:
     """Why a policy cannot be for what it names, which stays as it is until the transaction ends."""
+    if not rings_in_sight(policy, scope):
+        return NotFound()
     if policy.all_hosts:
         return None
     await policies.hold_groups(connection, policy.group_ids)
@@ -128,7 +131,7 @@ async def preview_policy_(principal: Principal, body: PolicyPreviewIn) -> Policy
     if isinstance(policy, Failure):
         return policy
     hosts = members(policy, current.supervisor.picture.hosts(principal.scope))
-    if not await current.db.read(_in_sight, principal.scope, policy):
+    if not rings_in_sight(policy, principal.scope) or not await current.db.read(_in_sight, principal.scope, policy):
         return NotFound()
     coverage = await Coverer(current.calendar, now).of(policy, hosts)
     preview = await current.db.read(preview_policy, policy, [host.record.id for host in hosts], now)

@@ -106,7 +106,7 @@ class PolicyOut(Answer):
 
 
 class PolicyRing(Answer):
-    """A ring of a policy over all its hosts; ``held`` says why they do not start now."""
+    """A ring of a policy: its hosts in the caller's sight; ``held`` says why they do not start now."""
 
     name: str
     hosts: int

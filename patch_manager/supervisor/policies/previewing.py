@@ -27,7 +27,7 @@ MOST_HELD = 200
 
 @dataclass(frozen=True, slots=True)
 class RingStatus:
-    """A ring of a policy: its hosts, and why they do not start now (None: they may)."""
+    """A ring of a policy: its hosts in sight, and why they do not start now (None: they may)."""
 
     name: str
     hosts: int
@@ -79,7 +79,8 @@ async def status_of(
     if rings is not None and policy.rollout is not None:
         history = await policy_runs.history_of(connection, policy.id, everybody)
         reasons = held_because(policy.rollout, rings, history, now)
-        counts = [sum(ring == index for ring in rings.ring_of.values()) for index in range(len(rings.names))]
+        in_sight = [rings.ring_of[host_id] for host_id in host_ids if host_id in rings.ring_of]
+        counts = [in_sight.count(index) for index in range(len(rings.names))]
         statuses = tuple(map(RingStatus, rings.names, counts, reasons))
     held = await policy_runs.held_hosts(connection, scope, policy.id, now, MOST_HELD)
     return Status(tuple(run for run in runs if run is not None), len(pending), statuses, held)

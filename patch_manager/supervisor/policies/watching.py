@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -17,38 +17,28 @@ from patch_manager.supervisor.jobs.calendar import Calendar
 LOOK_AGAIN: Final = timedelta(seconds=30)
 """How soon a host that had nothing to do, or was held by its ring, is looked at again while its opening lasts."""
 _FAR: Final = timedelta(days=1)
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 Rules = tuple[Window, ...]
 Members = Mapping[UUID, frozenset[UUID] | None]
 """The hosts of each policy; None: all."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What holds of a set of windows from ``asked_at`` until ``until``."""
+@dataclass(slots=True, eq=False)
+class _Alike:
+    """Hosts with the same windows, and what ``opening_at`` says of these from ``asked_at`` to ``until``."""
 
-    opening: Opening | None
-    asked_at: datetime
-    until: datetime
+    windows: tuple[HostWindow, ...]
+    hosts: list[UUID] = field(default_factory=list)
+    opening: Opening | None = None
+    asked_at: datetime = _NEVER
+    until: datetime = _NEVER
 
-
-class Openings:
-    """Answers of ``domain.policies.opening_at``, kept until they may change. A clock set back asks anew."""
-
-    def __init__(self) -> None:
-        self._answers: dict[Rules, _Answer] = {}
-
-    def at(self, rules: Rules, windows: tuple[HostWindow, ...], now: datetime) -> tuple[Opening | None, datetime]:
-        """The opening in which work may start, and until when that answer holds."""
-        known = self._answers.get(rules)
-        if known is None or not known.asked_at <= now < known.until:
-            until = min(next_change(windows, now) or now + _FAR, now + _FAR)
-            known = self._answers[rules] = _Answer(opening_at(windows, now), now, until)
-        return known.opening, known.until
-
-    def keep_only(self, rules: set[Rules]) -> None:
-        """Forget what no host has any more."""
-        self._answers = {key: answer for key, answer in self._answers.items() if key in rules}
+    def ask(self, now: datetime) -> None:
+        """Work out anew what may have changed; a clock set back asks too."""
+        if not self.asked_at <= now < self.until:
+            self.opening, self.asked_at = opening_at(self.windows, now), now
+            self.until = min(next_change(self.windows, now) or now + _FAR, now + _FAR)
 
 
 def rules_of(windows: tuple[HostWindow, ...]) -> Rules:
@@ -64,9 +54,7 @@ class Watch:
     policies: tuple[Policy, ...] = ()
     known: dict[tuple[UUID, UUID], Known] = field(default_factory=dict)
     _members: Members = field(default_factory=dict)
-    _alike: dict[Rules, list[UUID]] = field(default_factory=dict)
-    _windows: dict[Rules, tuple[HostWindow, ...]] = field(default_factory=dict)
-    _openings: Openings = field(default_factory=Openings)
+    _alike: dict[Rules, _Alike] = field(default_factory=dict)
     _again: dict[tuple[UUID, UUID], datetime] = field(default_factory=dict)
 
     def learn(
@@ -80,28 +68,30 @@ class Watch:
         self._again.clear()
 
     def group(self) -> None:
-        """Windows changed: put hosts with the same ones together."""
-        self._alike, self._windows = {}, {}
+        """Windows changed: put hosts with the same ones together; what was worked out of these still holds."""
+        before, self._alike = self._alike, {}
         named = self._members.values()
         everybody = None in named
         for host_id in self.calendar.hosts if everybody else set().union(*(each for each in named if each)):
             windows = self.calendar.windows(host_id)
             if windows:
                 rules = rules_of(windows)
-                self._alike.setdefault(rules, []).append(host_id)
-                self._windows[rules] = windows
-        self._openings.keep_only(set(self._alike))
+                alike = self._alike.get(rules)
+                if alike is None:
+                    alike = self._alike[rules] = before.get(rules) or _Alike(windows)
+                    alike.hosts = []
+                alike.hosts.append(host_id)
 
     def due(self, now: datetime) -> tuple[dict[UUID, dict[UUID, Opening]], datetime]:
         """By policy, the hosts to look at with their openings; and when something opens next."""
         found: dict[UUID, dict[UUID, Opening]] = {}
         following = now + _FAR
-        for rules, hosts in self._alike.items():
-            opening, until = self._openings.at(rules, self._windows[rules], now)
-            following = min(following, until)
-            if opening is not None:
-                for policy_id, host_id in self._unsettled(hosts, opening, now):
-                    found.setdefault(policy_id, {})[host_id] = opening
+        for alike in self._alike.values():
+            alike.ask(now)
+            following = min(following, alike.until)
+            if alike.opening is not None:
+                for policy_id, host_id in self._unsettled(alike.hosts, alike.opening, now):
+                    found.setdefault(policy_id, {})[host_id] = alike.opening
         return found, following
 
     def _unsettled(self, hosts: list[UUID], opening: Opening, now: datetime) -> Iterator[tuple[UUID, UUID]]:

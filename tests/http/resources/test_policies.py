@@ -46,8 +46,14 @@ async def test_operators_make_policies_of_what_they_see_and_admins_of_all_hosts(
     shown = await world.get("op_b", f"/policies/{for_all['id']}")
     assert (shown["editable"], shown["compliance"]["hosts"]) == (False, 3)
     assert (await world.ask("op_b", "PATCH", f"/policies/{for_all['id']}", body={"enabled": False}))[0] == 403
-    move = await world.ask("op_a", "PATCH", f"/policies/{made['id']}", body={"group_ids": [b]})
-    assert move[0] == 404
+    rings = {"rings": [{"group_ids": [b]}]}
+    for change in ({"group_ids": [b]}, {"rollout": rings}):
+        assert (await world.ask("op_a", "PATCH", f"/policies/{made['id']}", body=change))[0] == 404
+    preview = {"group_ids": [a], "rollout": rings}
+    assert (await world.ask("op_a", "POST", "/policies/preview", body=preview))[0] == 404
+    await world.ask("admin", "PATCH", f"/policies/{for_all['id']}", body={"rollout": rings})
+    seen = (await world.get("op_a", f"/policies/{for_all['id']}"))["rollout"]["rings"]
+    assert (len(seen), seen[0]["group_ids"]) == (1, [])
 
 
 @pytest.mark.parametrize(
