@@ -28,7 +28,7 @@ from patch_manager.storage.database import Database
 from patch_manager.storage.errors import CommitUnknown, DatabaseUnavailable
 from patch_manager.storage.job_ledger import Change
 from patch_manager.storage.leadership import Leader, assert_epoch
-from patch_manager.supervisor.jobs.loading import Loading
+from patch_manager.supervisor.jobs.gathering import Gathered
 
 LARGEST_BATCH: Final = 500
 _FIRST_PAUSE: Final = 0.2
@@ -63,7 +63,8 @@ class Committer:
         self._news = news
         self._waiting: list[_Step] = []
         self._wake = trio.Event()
-        self._loading = Loading(database)
+        self._records = Gathered(database, job_ledger.load_records)
+        self._exclusions = Gathered(database, exclusions.of_jobs)
 
     @property
     def waiting(self) -> int:
@@ -74,7 +75,7 @@ class Committer:
 
     async def load(self, job_id: UUID) -> JobRecord | None:
         """All that is durable of a job; raises ``DatabaseUnavailable``."""
-        return await self._loading.load(job_id)
+        return await self._records.get(job_id)
 
     async def commit(self, before: JobRecord, after: JobRecord, reason: str, now: Moment) -> Kept | None:
         """Write a step, waiting for the database as long as it takes; None: the job is no longer as ``before`` says."""
@@ -93,7 +94,7 @@ class Committer:
 
     async def exclusions(self, record: JobRecord, now: Moment) -> tuple[Exclusion, ...]:
         """What the job must leave out at this moment; raises ``DatabaseUnavailable``."""
-        return await self._database.read(exclusions.of_job, record.id, record.host_id, now.wall)
+        return await self._exclusions.get(exclusions.JobAt(record.id, record.host_id, now.wall)) or ()
 
     def leads(self, epoch: int) -> bool:
         """Whether this process leads under ``epoch``, as far as it knows without asking."""
@@ -105,7 +106,8 @@ class Committer:
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Write and read what waits, batch after batch, until cancelled."""
         async with trio.open_nursery() as nursery:
-            await nursery.start(self._loading.run)
+            await nursery.start(self._records.run)
+            await nursery.start(self._exclusions.run)
             nursery.start_soon(self._write_forever)
             task_status.started()
 

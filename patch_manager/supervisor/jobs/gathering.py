@@ -1,50 +1,54 @@
-"""Reads the records of jobs for their runs: those that begin at the same time in one transaction.
+"""Reads what runs of jobs need, for those that ask at the same time in one transaction.
 
 A batch begins fifty jobs at once, and crossing to asyncio once for each would cost more than reading them does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
-from uuid import UUID
+from typing import Final, Generic, TypeVar
 
 import trio
 
-from patch_manager.domain.job_record import JobRecord
-from patch_manager.storage import job_ledger
+from patch_manager.storage.connecting import Connection
 from patch_manager.storage.database import Database
 from patch_manager.storage.errors import DatabaseUnavailable
 
 _MOST_AT_ONCE: Final = 500
 
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
 
 @dataclass(slots=True, eq=False)
-class _Wanted:
-    job_id: UUID
+class _Wanted(Generic[Key, Value]):
+    key: Key
     read: trio.Event = field(default_factory=trio.Event)
-    record: JobRecord | None = None
+    value: Value | None = None
     error: Exception | None = None
 
 
-class Loading:
-    """``run`` belongs into the supervisor's nursery."""
+class Gathered(Generic[Key, Value]):
+    """Values by key, read by one unit of work for many. ``run`` belongs into the supervisor's nursery."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, unit: Callable[[Connection, Sequence[Key]], Awaitable[dict[Key, Value]]]
+    ) -> None:
         self._database = database
-        self._wanted: list[_Wanted] = []
+        self._unit = unit
+        self._wanted: list[_Wanted[Key, Value]] = []
         self._some = trio.Event()
 
-    async def load(self, job_id: UUID) -> JobRecord | None:
-        """All that is durable of a job; raises ``DatabaseUnavailable``."""
-        wanted = _Wanted(job_id)
+    async def get(self, key: Key) -> Value | None:
+        """The value of a key, None where there is none; raises ``DatabaseUnavailable``."""
+        wanted: _Wanted[Key, Value] = _Wanted(key)
         self._wanted.append(wanted)
         self._some.set()
         await wanted.read.wait()
         if wanted.error is not None:
             raise wanted.error
-        return wanted.record
+        return wanted.value
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Read what is wanted until cancelled."""
@@ -56,12 +60,12 @@ class Loading:
             batch, self._wanted = self._wanted[:_MOST_AT_ONCE], self._wanted[_MOST_AT_ONCE:]
             await self._read(batch)
 
-    async def _read(self, batch: Sequence[_Wanted]) -> None:
+    async def _read(self, batch: Sequence[_Wanted[Key, Value]]) -> None:
         try:
-            found = await self._database.read(job_ledger.load_records, [wanted.job_id for wanted in batch])
+            found = await self._database.read(self._unit, [wanted.key for wanted in batch])
         except Exception as error:
             if len(batch) > 1 and not isinstance(error, DatabaseUnavailable):
-                # A record that cannot be read is a fault of its own run, and of nobody else's.
+                # What cannot be read is a fault of its own run, and of nobody else's.
                 for wanted in batch:
                     await self._read([wanted])
                 return
@@ -70,5 +74,5 @@ class Loading:
                 wanted.read.set()
             return
         for wanted in batch:
-            wanted.record = found.get(wanted.job_id)
+            wanted.value = found.get(wanted.key)
             wanted.read.set()
