@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final, Generic, TypeVar
 from uuid import UUID
 
+from patch_manager.domain.exclusions import Excluded
 from patch_manager.domain.jobs import ACTIVE, JobState, Operation, PackageOutcome, RebootPolicy, When
 from patch_manager.domain.rollouts import Problem, RingState, Rollout
 
@@ -28,7 +29,8 @@ def invalid_package_names(names: Iterable[str]) -> tuple[str, ...]:
 class DeploymentRequest:
     """What an operator asked for. ``packages`` None means all that is pending when each job starts.
 
-    ``override_freeze``: an admin lets it start inside freezes. ``rollout`` None: all hosts at once.
+    ``override_freeze``: an admin lets it start inside freezes. ``rollout`` None: all hosts at once. ``exclude`` is left
+    out, beside what is so for all.
     """
 
     host_ids: tuple[UUID, ...] = ()
@@ -38,6 +40,7 @@ class DeploymentRequest:
     when: When = When.NOW
     reboot: RebootPolicy = RebootPolicy.NEVER
     override_freeze: bool = False
+    exclude: tuple[Excluded, ...] = ()
     rollout: Rollout | None = None
 
 
@@ -128,6 +131,8 @@ class DeploymentView:
     created_by: str
     finished_at: datetime | None
     override_freeze: bool = False
+    exclude: tuple[Excluded, ...] = ()
+    policy_id: UUID | None = None  # the standing policy that made it
     rollout: Rollout | None = None
     rings: tuple[RingView, ...] = ()
     stopped_at: datetime | None = None
@@ -165,7 +170,8 @@ class TransitionView:
 class JobView:
     """A job as lists and details show it; ``transitions`` are filled in a detail only.
 
-    ``not_before`` is when a queued job may start; None while nobody knows, and once it has begun.
+    ``not_before`` is when a queued job may start; None while nobody knows, and once it has begun. ``reason`` and
+    ``created_by`` are of jobs without a deployment, ``rollback_of`` of rollbacks.
     """
 
     id: UUID
@@ -188,6 +194,9 @@ class JobView:
     when: When = When.NOW
     not_before: datetime | None = None
     ring: int = 0
+    reason: str = ""
+    created_by: str | None = None
+    rollback_of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +233,18 @@ class PreviewPackage:
 
 
 @dataclass(frozen=True, slots=True)
+class PreviewExcluded:
+    """A pending package that would be left out; ``standing``: for every deployment, not this one only."""
+
+    name: str
+    package: str  # the name or pattern that excludes it
+    owner: str
+    reason: str
+    expires_at: datetime | None
+    standing: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PreviewHost:
     """What a deployment would do on one host; ``problem`` says why it may not work."""
 
@@ -235,7 +256,10 @@ class PreviewHost:
     runs: str
     runs_at: datetime | None  # None: nobody knows
     problem: str | None
+    excluded: tuple[PreviewExcluded, ...] = ()
+    outside_windows: bool = False
     ring: int = 0
+    reboot_hold: str | None = None  # why it will not be rebooted although it needs to be
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,13 +275,18 @@ class PreviewRing:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPreview:
-    """A deployment before it is made."""
+    """A deployment before it is made.
+
+    ``outside_windows_count``: hosts that it would touch at once though no window of theirs is open.
+    """
 
     host_count: int
     package_count: int
     cve_count: int
     reboot_count: int
     problem_count: int
+    outside_windows_count: int
+    excluded_count: int
     hosts: tuple[PreviewHost, ...]
     rings: tuple[PreviewRing, ...] = ()
 
@@ -320,6 +349,14 @@ class InvalidPackages:
 
 
 @dataclass(frozen=True, slots=True)
+class InvalidExclusion:
+    """A pattern that excludes nothing that an agent lists, or everything: 422. ``index`` is its place."""
+
+    index: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class InvalidRollout:
     """The rollout cannot be, or not with these hosts: 422 with the fields."""
 
@@ -348,4 +385,6 @@ class NotWholly:
     """The deployment concerns hosts out of the principal's sight, and this decision all of its hosts: 403."""
 
 
-CreateRefusal = HostsNotAvailable | OnlyAdmins | NoHosts | InvalidPackages | InvalidRollout | IdempotencyConflict
+CreateRefusal = (
+    HostsNotAvailable | OnlyAdmins | NoHosts | InvalidPackages | InvalidExclusion | InvalidRollout | IdempotencyConflict
+)

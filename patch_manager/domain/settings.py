@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -29,13 +31,23 @@ class PollingSettings(Section):
     keep_connections: bool = Field(default=False, description="kept connections cost 36 KiB and a file each")
 
 
+class NotificationSettings(Section):
+    """Where mail and webhooks may go besides the outside and private networks, and whose certificates count."""
+
+    ca_file: Path | None = Field(default=None, description="trusted besides the system's authorities, PEM")
+    allow_loopback: bool = Field(
+        default=False, description="a mail relay on this machine; agent.allow_loopback allows it too"
+    )
+
+
 class LimitSettings(Section):
     """How much happens at once; each is a named limiter whose waiting is shown."""
 
     polls_connecting: int = Field(default=20, ge=1)
     polls_in_flight: int = Field(default=200, ge=1)
     refresh: int = Field(default=20, ge=1)
-    jobs_connecting: int = Field(default=50, ge=1)
+    jobs_connecting: int = Field(default=20, ge=1)
+    jobs_beginning: int = Field(default=150, ge=1, description="jobs that read what is pending")
     dispatch: int = Field(default=50, ge=1, description="jobs between baseline and answer")
     followed_jobs: int = Field(default=600, ge=1)
     password_hashing: int = Field(default=2, ge=1)

@@ -16,6 +16,7 @@ from patch_manager.domain.openings import Plan
 from patch_manager.domain.patches import Severity
 from patch_manager.domain.principal import Scope
 from patch_manager.storage.connecting import Connection
+from patch_manager.storage.exclusions import exclude_column, excluded_of
 from patch_manager.storage.job_scope import HOST_IN_SCOPE, JOB_IN_SCOPE, groups_of
 from patch_manager.storage.ring_views import SeenRollout, seen_rollouts
 from patch_manager.storage.rollout_json import dump_rollout
@@ -31,9 +32,10 @@ ORDER BY h.display_name, h.id
 _GROUPS: Final = "SELECT count(*) FROM groups WHERE id = ANY ($1) AND ($2::uuid[] IS NULL OR id = ANY ($2))"
 _INSERT: Final = """
 INSERT INTO deployments (id, created_at, created_by, created_by_name, idempotency_key, request_digest, packages,
-                         security_only, starts, reboot, override_freeze, rollout, ring_names, rings_released, rolling)
+                         security_only, starts, reboot, override_freeze, rollout, ring_names, rings_released, rolling,
+                         exclude, policy_id)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, CASE WHEN $12::jsonb IS NULL THEN 0 ELSE 1 END,
-        $12 IS NOT NULL)
+        $12 IS NOT NULL, $14, $15)
 ON CONFLICT (created_by, idempotency_key) DO NOTHING RETURNING id
 """
 _BY_KEY: Final = "SELECT id, request_digest FROM deployments WHERE created_by = $1 AND idempotency_key = $2"
@@ -80,6 +82,7 @@ _COUNT: Final = f"SELECT count(*) FROM deployments d WHERE {_VISIBLE}"  # noqa: 
 _HOSTS_OF: Final = "SELECT DISTINCT host_id FROM jobs WHERE deployment_id = $1 AND superseded_by IS NULL"
 _PREVIEW_HOSTS: Final = """
 SELECT h.id, h.display_name, h.address, h.health, h.health_reason, h.patches_read_at, h.reboot_required,
+       h.reboot_hold_reason, h.reboot_hold_by, h.reboot_hold_at,
        (SELECT j.state FROM jobs j WHERE j.host_id = h.id
         AND j.state IN ('dispatching', 'running', 'rebooting', 'verifying', 'outcome_unknown') LIMIT 1) AS busy
 FROM hosts h WHERE h.id = ANY ($1) ORDER BY h.display_name, h.id
@@ -90,7 +93,13 @@ FROM unnest($1::uuid[]) WITH ORDINALITY AS u (id, number) JOIN host_patches ON h
 WHERE ($2::text[] IS NULL OR name = ANY ($2)) AND (NOT $3 OR cardinality(cve_ids) > 0 OR severity = ANY ($4))
 ORDER BY u.number, name
 """
-_SECURITY_WORDS: Final = [severity.value for severity in Severity if severity.rank >= Severity.HIGH.rank]
+_REBOOTS: Final = """
+SELECT count(*) FROM hosts h WHERE h.id = ANY ($1) AND EXISTS (
+    SELECT 1 FROM host_patches p
+    WHERE p.host_id = h.id AND ($2::text[] IS NULL OR p.name = ANY ($2))
+      AND (NOT $3 OR cardinality(p.cve_ids) > 0 OR p.severity = ANY ($4)) AND (h.reboot_required OR p.requires_reboot))
+"""
+SECURITY_WORDS: Final = [severity.value for severity in Severity if severity.rank >= Severity.HIGH.rank]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +129,12 @@ class NewDeployment:
 
     id: UUID
     created_at: datetime
-    created_by: UUID
+    created_by: UUID | None
     created_by_name: str
     idempotency_key: str | None
     digest: bytes
     request: DeploymentRequest
+    policy_id: UUID | None = None
     ring_names: tuple[str, ...] = ()
 
 
@@ -172,6 +182,8 @@ async def insert_deployment(connection: Connection, new: NewDeployment, jobs: Se
         request.override_freeze,
         None if request.rollout is None else dump_rollout(request.rollout),
         list(new.ring_names),
+        exclude_column(request.exclude),
+        new.policy_id,
     )
     if inserted is None:
         return False
@@ -254,6 +266,8 @@ def _view(row: asyncpg.Record, rollout: SeenRollout | None) -> DeploymentView:
         created_by=row["created_by_name"],
         finished_at=None if totals.unended else row["last_finished"],
         override_freeze=row["override_freeze"],
+        exclude=excluded_of(row),
+        policy_id=row["policy_id"],
         rollout=None if rollout is None else rollout.rollout,
         rings=() if rollout is None else rollout.rings,
         stopped_at=row["stopped_at"],
@@ -269,7 +283,14 @@ async def preview_rows(
     hosts = [dict(row) for row in await connection.fetch(_PREVIEW_HOSTS, ids)]
     names = None if packages is None else list(packages)
     patches: dict[UUID, list[Any]] = {}
-    for row in await connection.fetch(_PREVIEW_PATCHES, ids, names, security_only, _SECURITY_WORDS):
+    for row in await connection.fetch(_PREVIEW_PATCHES, ids, names, security_only, SECURITY_WORDS):
         # Hosts by number: of 100,000 rows, making the ids takes as long as all else.
         patches.setdefault(ids[row["number"] - 1], []).append(row)
     return hosts, patches
+
+
+async def reboots_at_most(connection: Connection, host_ids: Sequence[UUID], request: DeploymentRequest) -> int:
+    """How many of these hosts what was asked for may reboot, as last read; exclusions may make it fewer."""
+    names = None if request.packages is None else list(request.packages)
+    count: int = await connection.fetchval(_REBOOTS, list(host_ids), names, request.security_only, SECURITY_WORDS)
+    return count

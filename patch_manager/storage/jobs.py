@@ -43,9 +43,17 @@ _CANCEL: Final = f"""
 UPDATE jobs j SET state = 'cancelled', version = j.version + 1, message = $3, finished_at = $4, not_before = NULL
 WHERE ($2::uuid IS NULL OR j.id = $2) AND ($5::uuid IS NULL OR (j.deployment_id = $5 AND j.superseded_by IS NULL))
   AND {JOB_IN_SCOPE}
-  AND (j.state = 'queued' OR (j.state = 'dispatching' AND {NOTHING_SENT}))
+  AND (j.state = 'queued'
+       OR ((j.state = 'dispatching' OR (j.state = 'rebooting' AND j.operation = 'reboot')) AND {NOTHING_SENT}))
 RETURNING j.id, j.host_id, j.deployment_id, j.version, j.message
 """  # noqa: S608 - constants only
+_CANCEL_LISTED: Final = """
+UPDATE jobs j SET state = 'cancelled', version = j.version + 1, message = $2, finished_at = $3, not_before = NULL
+WHERE j.id = ANY ($1)
+  AND (j.state = 'queued' OR (j.state = 'dispatching' AND NOT EXISTS (
+      SELECT 1 FROM job_sends s WHERE s.job_id = j.id AND s.outcome NOT IN ('not_sent', 'refused', 'rejected'))))
+RETURNING j.id, j.host_id, j.deployment_id, j.version, j.message
+"""
 _LOCK_ORDERED: Final = "SELECT id FROM jobs WHERE id = $1 OR deployment_id = $2 ORDER BY id FOR UPDATE"
 _RESOLVE: Final = """
 UPDATE jobs SET state = $2, version = version + 1, message = $3, finished_at = $4
@@ -115,7 +123,11 @@ async def _views(
     packages: dict[UUID, list[PackageOutcome]] = {}
     for found in await connection.fetch(_PACKAGES, ids):
         outcome = PackageOutcome(
-            found["name"], PackageResult(found["result"]), found["from_version"], found["to_version"]
+            found["name"],
+            PackageResult(found["result"]),
+            found["from_version"],
+            found["to_version"],
+            found["reason"],
         )
         packages.setdefault(found["job_id"], []).append(outcome)
     return tuple(
@@ -140,6 +152,9 @@ async def _views(
             when=When(row["starts"]),
             not_before=row["not_before"],
             ring=row["ring"],
+            reason=row["reason"],
+            created_by=row["created_by_name"],
+            rollback_of=row["rollback_of"],
         )
         for row in rows
     )
@@ -194,6 +209,15 @@ async def cancel_jobs(
     # In one order, so that the committer and a cancellation cannot wait for each other.
     await connection.execute(_LOCK_ORDERED, job_id, deployment_id)
     rows = await connection.fetch(_CANCEL, groups_of(scope), job_id, reason, at, deployment_id)
+    await _note(connection, rows, at, JobState.CANCELLED, reason)
+    return rows
+
+
+async def cancel_listed(
+    connection: Connection, job_ids: Sequence[UUID], reason: str, at: datetime
+) -> list[asyncpg.Record]:
+    """Cancel those of these jobs, which the caller has locked in order, that have sent nothing yet."""
+    rows = await connection.fetch(_CANCEL_LISTED, list(job_ids), reason, at)
     await _note(connection, rows, at, JobState.CANCELLED, reason)
     return rows
 

@@ -27,7 +27,9 @@ NOT EXISTS (SELECT 1 FROM job_sends s WHERE s.job_id = j.id AND s.outcome NOT IN
 """
 """Over ``jobs j``: no call of the job can have changed its host."""
 
-_ROLLING: Final = "SELECT * FROM deployments WHERE rolling ORDER BY created_at, id"
+_ROLLING: Final = """
+SELECT * FROM deployments WHERE rolling AND ($1::uuid[] IS NULL OR id = ANY ($1)) ORDER BY created_at, id
+"""
 _SOME: Final = "SELECT * FROM deployments WHERE id = ANY ($1) AND rollout IS NOT NULL"
 _LOCK: Final = "SELECT * FROM deployments WHERE id = $1 AND rollout IS NOT NULL FOR NO KEY UPDATE"
 _COUNTS: Final = f"""
@@ -85,9 +87,10 @@ class Rolling:
     stop_reason: str | None
 
 
-async def rolling(connection: Connection) -> tuple[Rolling, ...]:
-    """All about which there is something left to decide."""
-    return await _counted(connection, await connection.fetch(_ROLLING), EVERYTHING)
+async def rolling(connection: Connection, deployment_ids: Collection[UUID] | None = None) -> tuple[Rolling, ...]:
+    """Those of these deployments, or of all, about which there is something left to decide."""
+    ids = None if deployment_ids is None else list(deployment_ids)
+    return await _counted(connection, await connection.fetch(_ROLLING, ids), EVERYTHING)
 
 
 async def rollouts_of(

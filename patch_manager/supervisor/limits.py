@@ -23,8 +23,9 @@ class Limits:
     """What is scarce. The connecting limiters are held for connecting and handshakes only (DESIGN §3).
 
     ``polls_suspect`` connects to hosts whose last poll failed: a dead network segment spends its time-outs there
-    and never in the way of healthy hosts. ``dispatch`` is held between a job's baseline and the agent's answer, while
-    ``jobs_connecting`` is taken and given back within: they must never be one limiter.
+    and never in the way of healthy hosts. ``jobs_beginning`` is held until a host's patches are read, ``dispatch``
+    between the baseline and the answer, while ``jobs_connecting`` is taken and given back within both: they must
+    never be one limiter.
     """
 
     polls_connecting: trio.CapacityLimiter
@@ -32,6 +33,7 @@ class Limits:
     polls_in_flight: trio.CapacityLimiter
     refresh: trio.CapacityLimiter
     jobs_connecting: trio.CapacityLimiter
+    jobs_beginning: trio.CapacityLimiter
     dispatch: trio.CapacityLimiter
     followed_jobs: trio.CapacityLimiter
     password_hashing: trio.CapacityLimiter
@@ -45,6 +47,7 @@ class Limits:
             polls_in_flight=trio.CapacityLimiter(settings.polls_in_flight),
             refresh=trio.CapacityLimiter(settings.refresh),
             jobs_connecting=trio.CapacityLimiter(settings.jobs_connecting),
+            jobs_beginning=trio.CapacityLimiter(settings.jobs_beginning),
             dispatch=trio.CapacityLimiter(settings.dispatch),
             followed_jobs=trio.CapacityLimiter(settings.followed_jobs),
             password_hashing=trio.CapacityLimiter(settings.password_hashing),
@@ -53,7 +56,7 @@ class Limits:
     @property
     def connecting(self) -> tuple[trio.CapacityLimiter, ...]:
         """Those held for connecting and handshakes."""
-        return self.polls_connecting, self.polls_suspect, self.refresh, self.dispatch
+        return self.polls_connecting, self.polls_suspect, self.refresh, self.jobs_connecting
 
     def statistics(self) -> dict[str, LimiterStatistics]:
         """By limiter name."""

@@ -72,6 +72,7 @@ PAGES = (
     "/hosts/{host}?tab=windows",
     "/groups",
     "/groups/{group}",
+    "/settings",
     "/nowhere",
 )
 
@@ -164,7 +165,7 @@ def test_the_theme_can_be_chosen_and_stays(admin: Person) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/hosts", "/hosts/{host}", "/deploy", "/jobs/{deployment}", "/windows", "/groups"]
+    "path", ["/", "/hosts", "/hosts/{host}", "/deploy", "/jobs/{deployment}", "/windows", "/groups", "/settings"]
 )
 def test_no_page_scrolls_sideways(admin: Person, story: dict[str, str], path: str) -> None:
     page = admin.open(path.format(**story))

@@ -177,9 +177,12 @@ class KeptHub:
         self._news = trio.Event()
 
     async def told(self, deployment_id: UUID, state: str) -> None:
-        """Wait until the stream says that the deployment is in ``state``."""
-        while self.deployments.get(deployment_id, {}).get("state") != state:
+        """Wait until the stream says that the deployment and its jobs, which it tells one by one, are in ``state``."""
+        while self.deployments.get(deployment_id, {}).get("state") != state or not self._jobs_are(deployment_id, state):
             await self._news.wait()
+
+    def _jobs_are(self, deployment_id: UUID, state: str) -> bool:
+        return all(job["state"] == state for job in self.jobs.values() if job["deployment_id"] == deployment_id)
 
 
 class ScriptedFleet:
@@ -203,6 +206,7 @@ class ScriptedFleet:
             self.db,
             self.audit,
             lambda: self.leader,
+            beginning=trio.CapacityLimiter(50),
             dispatch=trio.CapacityLimiter(50),
             followed_jobs=trio.CapacityLimiter(600),
             clock=self._clock(),

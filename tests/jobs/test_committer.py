@@ -32,8 +32,13 @@ class FlakyDatabase:
         self.before: list[Exception] = []
         self.after: list[Exception] = []
         self.transactions = 0
+        self.reads = 0
+        self.unreadable: set[UUID] = set()
 
     async def read(self, unit: Any, *args: Any) -> Any:
+        self.reads += 1
+        if any(isinstance(ids, list) and self.unreadable.intersection(ids) for ids in args):
+            raise ValueError("no such word")
         return await self.real.read(unit, *args)
 
     async def transaction(self, unit: Any, *args: Any) -> Any:
@@ -76,6 +81,42 @@ def dispatching(record: JobRecord) -> JobRecord:
 
 async def commit(committer: Committer, before: JobRecord, after: JobRecord) -> Kept | None:
     return await committer.commit(before, after, "test", system_clock()())
+
+
+async def test_records_that_are_wanted_at_once_are_read_together(
+    fleet: ScriptedFleet, admin: Principal, flaky: FlakyDatabase
+) -> None:
+    async with committing(fleet, flaky) as committer:
+        wanted = await queued(fleet, admin, committer, hosts=20)
+        found: dict[UUID, JobRecord | None] = {}
+
+        async def load(job_id: UUID) -> None:
+            found[job_id] = await committer.load(job_id)
+
+        flaky.reads = 0
+        async with trio.open_nursery() as nursery:
+            for job_id in (UUID(int=0), *(record.id for record in wanted)):
+                nursery.start_soon(load, job_id)
+    assert found == {UUID(int=0): None, **{record.id: record for record in wanted}}
+    assert flaky.reads <= 2
+
+
+async def test_a_record_that_cannot_be_read_fails_its_own_run_only(
+    fleet: ScriptedFleet, admin: Principal, flaky: FlakyDatabase
+) -> None:
+    async with committing(fleet, flaky) as committer:
+        bad, good = await queued(fleet, admin, committer, hosts=2)
+        flaky.unreadable.add(bad.id)
+        found: list[JobRecord | None] = []
+
+        async def load_good() -> None:
+            found.append(await committer.load(good.id))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(load_good)
+            with pytest.raises(ValueError, match="no such word"):
+                await committer.load(bad.id)
+    assert found == [good]
 
 
 async def test_steps_of_many_hosts_are_one_transaction_with_their_audit_rows(

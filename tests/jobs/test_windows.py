@@ -16,7 +16,7 @@ from patch_manager.domain.principal import Principal, Role
 from patch_manager.storage import Database
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.freezes import delete_freeze
-from patch_manager.storage.job_ledger import load_record
+from patch_manager.storage.job_ledger import load_records
 from patch_manager.storage.job_plans import WaitingJob
 from patch_manager.storage.windows import delete_window
 from patch_manager.supervisor.jobs.calendar import CalendarGate
@@ -332,9 +332,7 @@ async def test_a_hundred_windows_may_open_at_the_same_moment(fleet: ScriptedFlee
 async def _record(fleet: ScriptedFleet, admin: Principal, host_id: UUID) -> JobRecord:
     await fleet.service.create(admin, everything(host_id))
     job = await job_on(fleet, admin, host_id)
-    record = await fleet.db.read(load_record, job.id)
-    assert record is not None
-    return record
+    return (await fleet.db.read(load_records, [job.id]))[job.id]
 
 
 async def _delete(connection: Connection, window_id: UUID, host_id: UUID, now: datetime) -> tuple[WaitingJob, ...]:

@@ -45,6 +45,7 @@ from patch_manager.storage.windows import WindowRow, insert_windows
 from patch_manager.supervisor.fleet import FleetSupervisor
 from patch_manager.supervisor.jobs.calendar import Calendar
 from patch_manager.supervisor.jobs.deployments import Deployments
+from patch_manager.supervisor.jobs.operations import HostOperations
 from patch_manager.supervisor.jobs.room import JobRoom
 from patch_manager.supervisor.limits import Limits
 from tests.jobs.scripted import everything
@@ -73,6 +74,7 @@ class Manager:
     """What a test talks to."""
 
     service: Deployments
+    operations: HostOperations
     calendar: Calendar
     db: Database
     clock: WallClock
@@ -131,7 +133,15 @@ async def managing(db: Database, authority: CertificateAuthority, specs: Sequenc
     leader = Leader(await db.transaction(_next_epoch))
     limits = Limits.of(LimitSettings())
     clock = WallClock()
-    room = JobRoom(db, audit, lambda: leader, dispatch=limits.dispatch, followed_jobs=limits.followed_jobs, clock=clock)
+    room = JobRoom(
+        db,
+        audit,
+        lambda: leader,
+        beginning=limits.jobs_beginning,
+        dispatch=limits.dispatch,
+        followed_jobs=limits.followed_jobs,
+        clock=clock,
+    )
     async with open_fleet(specs, AuthorityCertificates(authority), port=0) as agents:
         ids = {spec.address: uuid4() for spec in specs}
         await db.transaction(_add_hosts, ids, agents.port)
@@ -147,7 +157,7 @@ async def managing(db: Database, authority: CertificateAuthority, specs: Sequenc
         async with trio.open_nursery() as nursery:
             await nursery.start(fleet.run)
             await nursery.start(room.run, fleet)
-            yield Manager(room.deployments, room.calendar, db, clock, agents, ids)
+            yield Manager(room.deployments, room.operations, room.calendar, db, clock, agents, ids)
             nursery.cancel_scope.cancel()
 
 

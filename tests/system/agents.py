@@ -1,7 +1,9 @@
 """An agent of our own on a loopback address: threads, ``ssl`` and sockets, nothing of the program under test.
 
 Every request is recorded with its connection and moment. ``temper`` makes the agent misbehave on the wire (in answers
-to the path ``only``, when one is given); ``on_apply`` scripts what becomes of the next apply requests.
+to the path ``only``, when one is given); ``on_apply`` scripts what becomes of the next apply requests, and until
+``limited_until`` (monotonic) everything that its rate limiter counts is refused. ``before_jobs`` is called before its
+list of jobs is answered, which is the last thing that a manager reads before it sends.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import uuid4
 
 from tests.system.dialects import CodeDialect
@@ -30,7 +32,7 @@ HUGE_BYTES = 200 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it arrived; ``at`` on the monotonic clock, ``connection`` counts from 1."""
+    """A request as it arrived; ``at`` on the monotonic clock, ``wall`` on the wall clock, ``connection`` from 1."""
 
     at: float
     connection: int
@@ -38,6 +40,7 @@ class Request:
     target: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    wall: float = field(default_factory=time.time)
 
     @property
     def path(self) -> str:
@@ -96,6 +99,8 @@ class Agent:
     reads_per_minute: tuple[float, float] = (120, 30)
     writes_per_minute: tuple[float, float] = (20, 10)
     health_delay: float = 0.0
+    limited_until: float = 0.0
+    before_jobs: Callable[[], object] | None = None
     certificate: tuple[Path, Path] | None = None
     requests: list[Request] = field(default_factory=list)
     limited: list[Request] = field(default_factory=list)
@@ -313,6 +318,11 @@ class Agent:
         """One answer, rate limiter first."""
         self.host.advance()
         exempt = request.path in ("/health", "/api/v1/system/info")
+        if not exempt and (left := self.limited_until - time.monotonic()) > 0:
+            self.limited.append(request)
+            return Reply(
+                429, b"Too Many Requests", (("content-type", "text/plain"), ("retry-after", str(int(left) + 1)))
+            )
         bucket = self.reads if request.method == "GET" else self.writes
         if not exempt and not bucket.take():
             self.limited.append(request)
@@ -325,7 +335,10 @@ class Agent:
             if request.path not in self.dialect.health_paths:
                 return Reply(405, b"", (("allow", "POST"),))
             time.sleep(self.health_delay)
+            self.host.refresh_stale_cache()
             return _good(200, self.dialect.health(self.host))
+        if self.before_jobs is not None and request.path == "/api/v1/jobs":
+            self.before_jobs()
         with self.host.lock:
             return self._api(request)
 
@@ -348,7 +361,38 @@ class Agent:
         if (method, path) == ("POST", "/api/v1/system/reboot"):
             job = self.host.reboot()
             return _good(202, {"job_id": job.id, "status": "pending", "operation": "reboot"})
+        if parts[0] == "packages" or parts[:2] == ["system", "services"] or parts[-1] == "rollback":
+            return self._operate(request, [unquote(part) for part in parts])
         return Reply(405, b"", (("allow", "GET"),))
+
+    def _operate(self, request: Request, parts: list[str]) -> Reply:
+        host, method = self.host, request.method
+        if parts[0] == "jobs" and method == "POST":
+            original = host.jobs.get(parts[1])
+            if original is None:
+                return _problem(404, "JOB_NOT_FOUND")
+            if original.ended is None:
+                return _problem(400, "ROLLBACK_NOT_ALLOWED")
+            job = host.submit("rollback", original.packages or [], original)
+            return _good(202, {"job_id": job.id, "operation": "rollback", "original_job_id": original.id})
+        if parts[0] == "system":
+            known = parts[2] in host.services
+            state = {"name": parts[2], "active_state": "active", "sub_state": "running", "healthy": True}
+            return _good(200, state) if known else _problem(404, "SERVICE_NOT_FOUND")
+        if method == "GET" and len(parts) == 1:
+            rows = [self.dialect.package(name, version) for name, version in host.installed.items()]
+            return _good(200, {"packages": rows, "total": len(rows)})
+        if method == "GET":
+            version = host.installed.get(parts[1])
+            return (
+                _problem(404, "PKG_NOT_FOUND")
+                if version is None
+                else _good(200, self.dialect.package(parts[1], version))
+            )
+        operation = {"POST": "install", "PUT": "update", "DELETE": "remove"}[method]
+        names = [item["name"] for item in request.json["packages"]] if method == "POST" else [parts[1]]
+        job = host.submit(operation, names)
+        return _good(202, {"job_id": job.id, "status": "pending", "operation": operation})
 
     def _apply(self, request: Request) -> Reply:
         script = self.on_apply.pop(0) if self.on_apply else ""

@@ -22,6 +22,7 @@ import pyotp
 
 from tests.system.agents import Agent
 from tests.system.dialects import CodeDialect
+from tests.system.forging import forge, own_root
 from tests.system.host import Host
 
 COMMAND = Path(sys.executable).with_name("patch-manager")
@@ -362,6 +363,19 @@ class Fleet:
             host or Host(),
             **options,
         )
+        self.agents.append(agent)
+        return agent.__enter__()
+
+    def forged_agent(self, dialect: CodeDialect | None = None, host: Host | None = None, **options: Any) -> Agent:
+        """Like ``agent``, its certificate signed here with the manager's key: a command for each of many takes long."""
+        root = own_root(self.manager.home / "data dir")
+        address = self.address()
+        bundle = next((self.manager.home / "bundles").iterdir())
+        certificate = forge(self.manager.home / "forged" / address, address, root)
+        agent = Agent(
+            address, self.manager.agent_port, bundle, dialect or CodeDialect(), host or Host(),
+            certificate=certificate, **options,
+        )  # fmt: skip
         self.agents.append(agent)
         return agent.__enter__()
 

@@ -16,6 +16,8 @@ export const keys = {
   deploymentFailures: (id: string) => ["jobs", "failed-of", id] as const,
   jobList: (filter: unknown) => ["jobs", "list", filter] as const,
   failures: ["jobs", "failed"] as const,
+  rollback: (id: string) => ["jobs", "one", id, "rollback"] as const,
+  service: (id: string, name: string) => ["hosts", id, "services", name] as const,
   job: (id: string) => ["jobs", "one", id] as const,
   /** All that is known of windows and freezes starts like this one, so that a change makes all of it old. */
   windows: ["windows"] as const,
@@ -30,5 +32,11 @@ export const keys = {
   opening: (opens: string, closes: string, group: string | null) =>
     ["windows", "opening", opens, closes, group] as const,
   windowPreview: (body: string, count: number) => ["windows", "preview", body, count] as const,
+  /** All that is known of policies starts like this one, so that a change makes all of it old. */
+  policies: ["policies"] as const,
+  policy: (id: string) => ["policies", id] as const,
+  policyPreview: (body: unknown) => ["policies", "preview", body] as const,
+  exclusions: ["exclusions"] as const,
+  exclusion: (id: string) => ["exclusions", id] as const,
   preview: (body: unknown) => ["preview", body] as const,
 };

@@ -28,6 +28,11 @@ export type JobTotals = Schemas["JobTotals"];
 export type Job = Schemas["JobOut"];
 export type JobDetail = Schemas["JobDetail"];
 export type JobState = Job["state"];
+export type PackageOperation = Given<Schemas["PackageOperation"], "operation" | "packages">;
+export type RebootRequest = Partial<Schemas["RebootRequest"]>;
+export type RollbackRequest = Partial<Schemas["RollbackRequest"]>;
+export type RollbackPreview = Schemas["RollbackPreview"];
+export type ServiceStatus = Schemas["ServiceStatus"];
 export type Attempt = Schemas["AttemptOut"];
 export type Package = Schemas["PackageRow"];
 export type Certificate = Schemas["CertificateOut"];
@@ -42,7 +47,37 @@ export type NextOpening = Schemas["NextOpening"];
 export type UncoveredHost = Schemas["UncoveredHost"];
 export type Freeze = Schemas["FreezeOut"];
 export type FreezeCreate = Schemas["FreezeCreate"];
+export type Channel = Schemas["ChannelOut"];
+export type ChannelTest = Schemas["ChannelTest"];
+export type Rule = Schemas["RuleOut"];
+export type RuleEvent = Rule["events"][number];
+export type Delivery = Schemas["DeliveryOut"];
+export type DeliveryState = Delivery["state"];
 export type Problem = Schemas["Problem"];
+
+export type Exclusion = Schemas["ExclusionOut"];
+export type ExclusionDetail = Schemas["ExclusionDetail"];
+export type ExclusionCreate = Given<
+  Schemas["ExclusionCreate"],
+  "package" | "owner" | "reason" | "expires_at"
+>;
+export type Policy = Schemas["PolicyOut"];
+export type PolicyDetail = Schemas["PolicyDetail"];
+export type PolicyPreview = Schemas["PolicyPreview"];
+export type PolicyPreviewHost = Schemas["PolicyPreviewHost"];
+export type Rollout = Schemas["RolloutOut"];
+/** A policy as the editor writes it: every field, so that a change says all that it means. */
+export interface PolicyBody {
+  name: string;
+  enabled: boolean;
+  all_hosts: boolean;
+  group_ids: string[];
+  host_ids: string[];
+  what: Policy["what"];
+  exclude: { package: string; reason: string }[];
+  reboot: Policy["reboot"];
+  rollout: Rollout | null;
+}
 
 /** One page of a list. */
 export interface Page<Item> {

@@ -22,6 +22,7 @@ import { choose, filterFrom, filterInto, isFiltered, NO_FILTER } from "@/modules
 import { fromFragment, toFragment, useSelectedIds, useSelection } from "@/modules/fleet/selection";
 import { useFleet, useFleetLoaded, useTotals } from "@/modules/fleet/store";
 import { EmptyFleet } from "@/modules/hosts/EmptyFleet";
+import { DeployTabs } from "@/modules/policies/DeployTabs";
 import { useTitle } from "@/modules/shell/title";
 
 export default function Deploy() {
@@ -107,6 +108,7 @@ function Steps() {
   return (
     <div className={classes.layout}>
       <div className={classes.steps}>
+        <DeployTabs />
         <HostStep />
         {!none && (
           <>

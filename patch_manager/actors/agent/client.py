@@ -1,13 +1,13 @@
 """The calls an actor makes to its host's agent, in either dialect of any release.
 
-Reads may share a connection that is seconds old; every mutating call has a new one and is sent at most once, whatever
-happens. Reads raise ``AgentFailure``; mutating calls return an ``Outcome`` and raise nothing but cancellation, after
-which the caller must treat the call as ambiguous.
+Reads share a connection for as long as the agent keeps it. A mutating call takes it over from the reads right before
+it, or has a new one, and is sent at most once, whatever happens (decision 0018). Reads raise ``AgentFailure``; mutating
+calls return an ``Outcome`` and raise nothing but cancellation, after which the caller must treat the call as ambiguous.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 from urllib.parse import quote
@@ -22,6 +22,7 @@ from patch_manager.actors.agent.failures import AgentFailure, reason
 from patch_manager.actors.agent.following import Listen, stream_hints
 from patch_manager.actors.agent.outcomes import (
     DEFAULT_RETRY_AFTER,
+    Accepted,
     NotSent,
     Outcome,
     Refused,
@@ -45,6 +46,10 @@ _HEALTH_PATHS: Final = ("/api/v1/health", "/health")
 _PARSE_IN_PLACE: Final = 256 * _KIB
 _PAGE_ROWS: Final = 500
 _MAX_PAGES: Final = 50
+_WARM_SECONDS: Final = 1.5
+"""A mutating call uses a connection whose last answer is no older: agents close theirs after 5 s without a request."""
+_SHAKEN_SECONDS: Final = 10.0
+"""...and whose handshake is no older: certificates and their revocation are looked at for each intent anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +143,13 @@ class AgentClient:
         _, page = await self._pages("/api/v1/packages", wire_packages.package_page, how)
         return models.PackageList(page.items, page.total, page.skipped, page.seen >= page.total or not page.paged)
 
+    async def package(self, name: str) -> models.AgentPackage | None:
+        """``GET /api/v1/packages/{name}``; None when it is not installed."""
+        how = _Read(self._patience.answer, self._patience.drip, 256 * _KIB)
+        response = await self._get(f"/api/v1/packages/{quote(name, safe='+')}", how)
+        known = response.status != 404 or not response.body or envelope(response.body) is None
+        return wire_packages.package(_data(response)) if known else None
+
     async def jobs(self, limit: int = 1000) -> models.JobList:
         """``GET /api/v1/jobs?limit=``, newest first."""
         how = _Read(self._patience.answer, self._patience.drip_list, 8 * _MIB)
@@ -198,15 +210,19 @@ class AgentClient:
         response = await connection.request(
             "GET", target, timeout=how.timeout, drip_timeout=how.drip, max_bytes=how.max_bytes
         )
+        await self._keep(connection)
+        if response.status == 429:
+            wait = retry_after(response)
+            self.budget.block_reads(DEFAULT_RETRY_AFTER if wait is None else wait)
+        return response
+
+    async def _keep(self, connection: AgentConnection) -> None:
+        """Keep an answered connection for the next call, unless another one is kept."""
         if connection.open:
             if self._idle is None and self._keep_for > 0:
                 self._idle, self._idle_since = connection, trio.current_time()
             else:
                 await connection.aclose()
-        if response.status == 429:
-            wait = retry_after(response)
-            self.budget.block_reads(DEFAULT_RETRY_AFTER if wait is None else wait)
-        return response
 
     # Mutating calls: never sent twice
 
@@ -239,16 +255,17 @@ class AgentClient:
         packages: Sequence[str],
         before_send: BeforeSend | None = None,
         *,
+        versions: Mapping[str, str] | None = None,
         force: bool = False,
         no_recommends: bool = False,
     ) -> Outcome:
-        """``POST /api/v1/packages``, the newest versions."""
+        """``POST /api/v1/packages``, the newest versions where ``versions`` names none."""
         names = list(dict.fromkeys(packages))
         refusal = _unsendable(names)
         if refusal is not None:
             return refusal
         body = {
-            "packages": [{"name": name, "version": None} for name in names],
+            "packages": [{"name": name, "version": (versions or {}).get(name)} for name in names],
             "options": {"force": force, "no_recommends": no_recommends},
         }
         return await self._mutate("POST", "/api/v1/packages", body, Operation.INSTALL, before_send)
@@ -269,10 +286,12 @@ class AgentClient:
         self, method: str, target: str, body: object, operation: Operation, before_send: BeforeSend | None
     ) -> Outcome:
         await self.budget.write()
-        try:
-            connection = await self._connect()
-        except AgentFailure as failure:
-            return NotSent(reason(failure), failure)
+        connection = await self._still_warm()
+        if connection is None:
+            try:
+                connection = await self._connect()
+            except AgentFailure as failure:
+                return NotSent(reason(failure), failure)
         try:
             response = await connection.request(
                 method,
@@ -287,12 +306,27 @@ class AgentClient:
             return NotSent(closed.reason)
         except AgentFailure as failure:
             return outcome_of_failure(failure)
-        finally:
-            await connection.aclose()
         outcome = outcome_of(response, operation)
+        # Evidence for a call without a clear answer is looked for when its connection is closed (TRUST "Ambiguous").
+        await (self._keep(connection) if isinstance(outcome, Accepted) else connection.aclose())
         if isinstance(outcome, Refused) and response.status == 429:
             self.budget.block_writes(outcome.retry_after_s)
         return outcome
+
+    async def _still_warm(self) -> AgentConnection | None:
+        """The connection of the reads right before, if nothing speaks against it: no handshake lies between baseline
+        and call then. A call must not meet a connection that the agent has closed, for it could not be told from a lost
+        answer.
+        """
+        connection, self._idle = self._idle, None
+        if connection is None:
+            return None
+        now = trio.current_time()
+        warm = now - self._idle_since <= _WARM_SECONDS and now - connection.opened_at <= _SHAKEN_SECONDS
+        if warm and connection.quiet():
+            return connection
+        await connection.aclose()
+        return None
 
 
 def _unsendable(names: list[str]) -> Rejected | None:

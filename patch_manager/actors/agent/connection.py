@@ -7,6 +7,7 @@ not followed, and size and total time of an answer are bounded (TRUST 16).
 
 from __future__ import annotations
 
+import select
 import ssl
 import zlib
 from collections.abc import Callable, Iterable
@@ -19,7 +20,7 @@ import trio
 
 from patch_manager import __version__
 from patch_manager.actors.agent.address_policy import AddressPolicy, canonical
-from patch_manager.actors.agent.failures import AgentFailure, from_error
+from patch_manager.actors.agent.failures import HANDSHAKE, AgentFailure, from_error
 from patch_manager.domain.health import FailureKind
 
 BeforeSend = Callable[[], str | None]
@@ -92,7 +93,7 @@ async def open_connection(
         raise AgentFailure(FailureKind.TIMED_OUT, f"{waited_for} within {connect_timeout:g} s") from None
     except (OSError, trio.BrokenResourceError) as error:
         _close(sock)
-        raise from_error(error, "during the TLS handshake" if connected else "while connecting") from error
+        raise from_error(error, HANDSHAKE if connected else "while connecting") from error
     except BaseException:
         _close(sock)
         raise
@@ -111,6 +112,7 @@ class AgentConnection:
         self.host = host
         self.stream = stream
         self.open = True
+        self.opened_at = trio.current_time()
         self.requests_sent = 0
         self._host = host.encode("ascii")
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEADER_BYTES)
@@ -209,10 +211,22 @@ class AgentConnection:
         http.start_next_cycle()
         return True
 
+    def quiet(self) -> bool:
+        """Whether nothing has come since the last answer: neither the peer's farewell nor a stray byte."""
+        transport = self._transport()
+        if not isinstance(transport, trio.SocketStream):
+            return True
+        look = select.poll()  # not select(), which knows 1,024 files only
+        look.register(transport.socket.fileno(), select.POLLIN | select.POLLRDHUP)
+        return not look.poll(0)
+
+    def _transport(self) -> trio.abc.Stream:
+        return self.stream.transport_stream if isinstance(self.stream, trio.SSLStream) else self.stream
+
     async def aclose(self) -> None:
         """Close at once: no TLS farewell is awaited, so a peer that stalls cannot hold the caller."""
         self.open = False
-        transport = self.stream.transport_stream if isinstance(self.stream, trio.SSLStream) else self.stream
+        transport = self._transport()
         if isinstance(transport, trio.SocketStream):
             transport.socket.close()  # a cancelled scope to close a socket in would cost as much as the closing
         else:

@@ -47,10 +47,15 @@ def stream_hints(
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds between polls: ``first``, growing by ``factor`` up to ``longest``; ``reconnect`` between streams."""
+    """Seconds between polls: ``part`` of the time that the job has been followed, ``shortest`` at least and ``longest``
+    at most; ``reconnect`` between streams.
 
-    first: float = 2.0
-    factor: float = 1.5
+    So the end is seen late by a tenth of the job's time at most, and the connection of a job that takes less than
+    ``shortest`` tenfold is kept: agents close theirs 5 s after a request.
+    """
+
+    shortest: float = 3.2
+    part: float = 0.1
     longest: float = 12.0
     reconnect: float = 15.0
 
@@ -76,7 +81,7 @@ async def follow_job(
 ) -> AgentJob | None:
     """Follow until the agent says that the job is final, and return it; None when the agent does not know it.
 
-    Polls at once, at every hint of a final status, and in growing intervals. Never gives up by itself, because an
+    Polls at once, at every hint of a final status, and at its pace. Never gives up by itself, because an
     agent may be away for minutes during a reboot: the caller bounds the time.
     """
     pace = pace or Pace()
@@ -91,7 +96,7 @@ async def follow_job(
     async with trio.open_nursery() as nursery:
         if listen is not None:
             nursery.start_soon(_listen, listen, job_id, on_hint, pace.reconnect)
-        interval = pace.first
+        began = trio.current_time()
         while True:
             try:
                 result = await source.job(job_id)
@@ -103,8 +108,8 @@ async def follow_job(
                 told.on_job(result)
                 if result.status.final:
                     break
-            await wake.wait(interval)
-            interval = min(interval * pace.factor, pace.longest)
+            followed = trio.current_time() - began
+            await wake.wait(min(max(pace.shortest, followed * pace.part), pace.longest))
         nursery.cancel_scope.cancel()
     return result
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from patch_manager.domain.exclusions import Exclusion
 from patch_manager.domain.job_record import JobRecord, Send
 from patch_manager.domain.jobs import Operation
 from patch_manager.domain.openings import Closed
@@ -23,6 +25,7 @@ class FoundJob:
     created_at: datetime | None = None
     completed_at: datetime | None = None
     packages: tuple[str, ...] | None = None
+    original_job_id: str | None = None  # of a rollback, where the agent says what it undoes
     progress: int = 0
     message: str = ""
     error_code: str | None = None
@@ -58,6 +61,22 @@ class ReadPatches:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadPackages:
+    """``GET /packages/{name}`` for each, or the whole list → ``PackagesRead`` or ``ReadFailed``.
+
+    ``patches``: the host's pending patches too, which say of some agents what their packages do not.
+    """
+
+    names: tuple[str, ...]
+    patches: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadExclusions:
+    """What this job must leave out, as kept in the database at this moment → ``ExclusionsRead``."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadHealth:
     """Health and system facts → ``HealthRead`` or ``ReadFailed``; ``facts`` also asks for the system's."""
 
@@ -68,7 +87,7 @@ class ReadHealth:
 class Claim:
     """Take a place among the dispatches, unless it is held, and wait for the agent's budget of writes → ``Claimed``.
 
-    The place is given back after the send, as soon as the protocol waits, or when a read takes long.
+    The place is given back after the send, and as soon as the protocol waits.
     """
 
 
@@ -118,7 +137,21 @@ class Commit:
     reason: str
 
 
-Command = ReadJobs | ReadJob | ReadPatches | ReadHealth | Claim | MakeSend | Follow | Wait | AskGate | AskTurn | Commit
+Command = (
+    ReadJobs
+    | ReadJob
+    | ReadPatches
+    | ReadPackages
+    | ReadExclusions
+    | ReadHealth
+    | Claim
+    | MakeSend
+    | Follow
+    | Wait
+    | AskGate
+    | AskTurn
+    | Commit
+)
 
 
 # Events
@@ -162,6 +195,34 @@ class PatchesRead:
 
     patches: tuple[Patch, ...]
     complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PackageState:
+    """An installed package. ``version`` None: the agent does not say."""
+
+    version: str | None = None
+    latest_version: str | None = None
+    upgradable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PackagesRead:
+    """Those of the packages asked about that are installed; what is absent is not. ``pending`` None: not known.
+
+    Not ``complete``: a part of the list is missing, so absence proves nothing.
+    """
+
+    packages: Mapping[str, PackageState]
+    pending: tuple[Patch, ...] | None = None
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ExclusionsRead:
+    """Standing exclusions of the job's host and its deployment's own."""
+
+    exclusions: tuple[Exclusion, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +335,8 @@ Event = (
     | JobSeen
     | JobGone
     | PatchesRead
+    | PackagesRead
+    | ExclusionsRead
     | HealthRead
     | Claimed
     | Accepted

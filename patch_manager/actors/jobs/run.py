@@ -6,8 +6,11 @@ ledger, whose one committer writes for all hosts.
 
 from __future__ import annotations
 
+import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final, assert_never
+from functools import partial
+from typing import Final, TypeVar, assert_never
 
 import structlog
 import trio
@@ -16,51 +19,71 @@ from patch_manager.actors.agent import outcomes
 from patch_manager.actors.agent.failures import AgentFailure, reason
 from patch_manager.actors.agent.following import Following, Listen, follow_job
 from patch_manager.actors.agent.job_stream import OnHint
-from patch_manager.actors.agent.models import AgentJob, PatchList
+from patch_manager.actors.agent.models import AgentJob
 from patch_manager.actors.jobs import messages as m
+from patch_manager.actors.jobs.calls import make_call
+from patch_manager.actors.jobs.package_reading import read_packages
+from patch_manager.actors.jobs.place import Place
 from patch_manager.actors.jobs.ports import Agent, Clock, Gate, Ledger, Progress, Turns
 from patch_manager.actors.jobs.protocol import Protocol
 from patch_manager.actors.jobs.rules import INTENT_MAX_AGE
+from patch_manager.actors.jobs.translating import found_job
 from patch_manager.actors.ports import HostLink
 from patch_manager.actors.silence import unless_silent
 from patch_manager.domain.hosts import JobInHand
 from patch_manager.domain.job_record import JobRecord, Moment, Send
-from patch_manager.domain.jobs import DueJob, JobState, Operation
+from patch_manager.domain.jobs import DueJob, JobState
 
-PLACE_SECONDS: Final = 2.0  # a read that takes longer gives the place among the dispatches back
-STREAM_AFTER: Final = 4.0  # seconds that a job is polled before its stream is opened
+T = TypeVar("T")
+
+BEGINNING_SECONDS: Final = 2.0  # a list of patches that takes longer gives the place among those that begin back
+STREAM_AFTER: Final = 8.0  # seconds that a job is polled before its stream is opened; up to twice that, by chance
+STREAM_PAUSE: Final = 1.0  # before the next look whether dispatches still wait
 FIRST_POLL_AFTER: Final = 0.7  # from the acceptance: asking earlier tells nothing
-_UNDER_CLAIM = m.Claim | m.ReadPatches | m.ReadJobs | m.Commit | m.MakeSend
+_BEGINNING = m.AskGate | m.Commit | m.ReadPatches | m.ReadPackages | m.ReadExclusions | m.Claim
+_UNDER_CLAIM = m.Claim | m.ReadJobs | m.Commit | m.MakeSend
+_Read = m.ReadJobs | m.ReadJob | m.ReadPatches | m.ReadPackages | m.ReadHealth | m.Follow
 
 
 @dataclass(frozen=True, slots=True)
 class Runner:
     """Runs jobs; one for the process, called by actors (``actors.ports.JobRunner``).
 
-    ``dispatch`` bounds how many hosts are between baseline and answer at once.
+    ``dispatch`` bounds how many hosts are between baseline and answer at once, ``beginning`` how many come before that.
     """
 
     ledger: Ledger
     clock: Clock
     gate: Gate
+    beginning: trio.CapacityLimiter
     dispatch: trio.CapacityLimiter
     progress: Progress
     turns: Turns
 
     async def __call__(self, due: DueJob, link: HostLink) -> None:
-        """Run ``due`` until it has ended or waits in its queue again."""
-        record = await self.ledger.load(due.key.id)
-        now = self.clock()
-        if record is None or record.state.terminal or not _is_due(record, now):
-            return
-        run = _JobRun(self, link, link.agent, record)
+        """Run ``due`` until it has ended or waits in its queue again.
+
+        A job that has not begun stays in its queue until there is a place for it: of a batch of thousands, those that
+        could only wait cost nothing, and are shown, and can be cancelled, as what they are.
+        """
+        beginning, place = Place(self.beginning), Place(self.dispatch)
         try:
-            await run.whole(Protocol(record, now))
+            if due.state in (JobState.QUEUED, JobState.DISPATCHING):
+                await beginning.take()
+            record = await self.ledger.load(due.key.id)
+            now = self.clock()
+            if record is None or record.state.terminal or not _is_due(record, now):
+                return
+            run = _JobRun(self, link, link.agent, record, beginning, place)
+            try:
+                await run.whole(Protocol(record, now))
+            finally:
+                self.turns.leave(run.record)
+                self.progress.forget(record.id)
+                link.report_job(None)
         finally:
-            run.let_go()
-            self.turns.leave(run.record)
-            self.progress.forget(record.id)
-            link.report_job(None)
+            beginning.give_back()
+            place.give_back()
 
 
 def _is_due(record: JobRecord, now: Moment) -> bool:
@@ -69,14 +92,15 @@ def _is_due(record: JobRecord, now: Moment) -> bool:
     return not waits
 
 
-@dataclass(slots=True, eq=False)  # a limiter knows its borrowers by identity
+@dataclass(slots=True)
 class _JobRun:
     runner: Runner
     link: HostLink
     agent: Agent
     record: JobRecord
+    beginning: Place
+    place: Place
     epoch: int = -1
-    holding: bool = False
     just_accepted: bool = False
     shown: JobInHand | None = field(default=None)
 
@@ -98,15 +122,11 @@ class _JobRun:
             self.shown = in_hand
             self.link.report_job(in_hand)
 
-    def let_go(self) -> None:
-        """Give the place among the dispatches back."""
-        if self.holding:
-            self.holding = False
-            self.runner.dispatch.release_on_behalf_of(self)
-
     async def perform(self, command: m.Command) -> m.Event:
+        if not isinstance(command, _BEGINNING):
+            self.beginning.give_back()
         if not isinstance(command, _UNDER_CLAIM):
-            self.let_go()
+            self.place.give_back()
         match command:
             case m.Commit():
                 return await self.commit(command)
@@ -126,8 +146,10 @@ class _JobRun:
                 try:
                     return await self.send(send)
                 finally:
-                    self.let_go()
-            case m.ReadJobs() | m.ReadJob() | m.ReadPatches() | m.ReadHealth() | m.Follow():
+                    self.place.give_back()
+            case m.ReadExclusions():
+                return m.ExclusionsRead(await self.runner.ledger.exclusions(self.record, self.runner.clock()))
+            case m.ReadJobs() | m.ReadJob() | m.ReadPatches() | m.ReadPackages() | m.ReadHealth() | m.Follow():
                 try:
                     return await self.read(command)
                 except AgentFailure as failure:
@@ -148,20 +170,20 @@ class _JobRun:
         # Before the intent: it would grow old while the agent's budget of writes fills up.
         delay = self.agent.budget.waiting().write_delay_s
         if delay > 0:
-            self.let_go()
+            self.place.give_back()
+            self.beginning.give_back()
             await trio.sleep(delay)
-        if not self.holding:
-            await self.runner.dispatch.acquire_on_behalf_of(self)
-            self.holding = True
+        await self.place.take()
+        self.beginning.give_back()
         return m.Claimed()
 
-    async def patches(self) -> PatchList:
-        """Read the list; an agent that refreshes its package cache meanwhile must not keep its place from others."""
-        listed: PatchList | AgentFailure
+    async def slow(self, reading: Callable[[], Awaitable[T]]) -> T:
+        """Read a list; an agent that refreshes its package cache meanwhile must not keep its place from others."""
+        listed: T | AgentFailure
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.let_go_later)
             try:
-                listed = await unless_silent(self.agent, self.agent.patches)
+                listed = await unless_silent(self.agent, reading)
             except AgentFailure as failure:  # kept out of the nursery, which would wrap it in a group
                 listed = failure
             nursery.cancel_scope.cancel()
@@ -170,22 +192,24 @@ class _JobRun:
         return listed
 
     async def let_go_later(self) -> None:
-        await trio.sleep(PLACE_SECONDS)
-        self.let_go()
+        await trio.sleep(BEGINNING_SECONDS)
+        self.beginning.give_back()
 
-    async def read(self, command: m.ReadJobs | m.ReadJob | m.ReadPatches | m.ReadHealth | m.Follow) -> m.Event:
+    async def read(self, command: _Read) -> m.Event:
         match command:
             case m.ReadJobs():
-                return m.JobsRead(tuple(_found(job) for job in (await self.agent.jobs()).jobs))
+                return m.JobsRead(tuple(found_job(job) for job in (await self.agent.jobs()).jobs))
             case m.ReadJob(agent_job_id):
                 job = await self.agent.job(agent_job_id)
-                return m.JobGone() if job is None else m.JobSeen(_found(job))
+                return m.JobGone() if job is None else m.JobSeen(found_job(job))
             case m.ReadPatches():
-                listed = await self.patches()
+                listed = await self.slow(self.agent.patches)
                 complete = listed.complete and not listed.skipped
                 if complete:
                     self.link.observed_patches(listed.patches, self.runner.clock().wall)
                 return m.PatchesRead(listed.patches, complete)
+            case m.ReadPackages(names, patches):
+                return await self.slow(partial(read_packages, self.agent, names, patches=patches))
             case m.ReadHealth(facts):
                 return await self.health(facts)
             case m.Follow(agent_job_id, seconds):
@@ -221,7 +245,7 @@ class _JobRun:
 
         def on_job(job: AgentJob) -> None:
             nonlocal last
-            last = m.JobSeen(_found(job))
+            last = m.JobSeen(found_job(job))
             self.runner.progress.update(self.record.id, job.progress, job.message)
             self.show(job.progress)
 
@@ -241,17 +265,21 @@ class _JobRun:
                 await trio.sleep(FIRST_POLL_AFTER)
             told = Following(on_job=on_job, on_hint=on_hint, on_failure=on_failure)
             ended = await follow_job(self.agent, agent_job_id, told, listen=self.listen_later())
-            return m.JobGone() if ended is None else m.JobSeen(_found(ended))
+            return m.JobGone() if ended is None else m.JobSeen(found_job(ended))
         return last
 
     def listen_later(self) -> Listen | None:
-        """The stream, opened once the job has proven to take a while: a short one costs no connection more."""
+        """The stream, opened once the job has proven to take a while and no dispatch waits: a short one costs no
+        connection more, and a batch does not connect twice to each host while others wait to be connected to.
+        """
         listen = self.agent.listen
         if listen is None:
             return None
 
         async def later(agent_job_id: str, on_hint: OnHint) -> None:
-            await trio.sleep(STREAM_AFTER)
+            await trio.sleep(STREAM_AFTER * (1.0 + random.random()))  # noqa: S311 - spreads, and guards nothing
+            while self.runner.beginning.statistics().tasks_waiting:  # noqa: ASYNC110 - a look a second is cheaper
+                await trio.sleep(STREAM_PAUSE)
             await listen(agent_job_id, on_hint)
 
         return later
@@ -266,10 +294,7 @@ class _JobRun:
             denied.append(refusal)
             return refusal.reason if isinstance(refusal, m.NotSent) else refusal.closed.reason
 
-        if send.operation is Operation.REBOOT:
-            outcome = await self.agent.reboot(before_send=before_send)
-        else:
-            outcome = await self.agent.apply(send.packages, before_send=before_send)
+        outcome = await make_call(self.agent, self.record, send, before_send)
         match outcome:
             case outcomes.Accepted(agent_job_id):
                 self.just_accepted = True
@@ -294,21 +319,3 @@ class _JobRun:
             return m.NotSent("stale", f"the intent is older than {INTENT_MAX_AGE:.0f} s")
         closed = self.runner.gate.refuses(self.record, send.operation, now)
         return None if closed is None else m.GateClosed(closed)
-
-
-def _found(job: AgentJob) -> m.FoundJob:
-    return m.FoundJob(
-        id=job.job_id,
-        operation=job.operation,
-        status=job.status.value,
-        created_at=job.created_at,
-        completed_at=job.completed_at,
-        packages=job.packages,
-        progress=job.progress,
-        message=job.message,
-        error_code=job.error_code,
-        error=job.error,
-        exit_code=job.exit_code,
-        stdout=job.stdout,
-        stderr=job.stderr,
-    )

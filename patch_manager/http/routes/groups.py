@@ -75,8 +75,9 @@ async def show_group(principal: Principal, group_id: UUID) -> GroupOut | Failure
 
 @routes.route("PATCH", "/groups/<uuid:group_id>", permission=Permission.ADMIN, body=GroupPatch, answer=GroupOut)
 async def change_group(principal: Principal, group_id: UUID, body: GroupPatch) -> GroupOut | Failure:
-    """Rename or describe a group, or limit how many of its hosts reboot at once. Absent fields stay, and null ones
-    but ``max_unavailable``, which it takes off.
+    """Rename or describe a group, or limit how many of its hosts reboot at once.
+
+    Absent fields stay, and null ones too, but for ``max_unavailable`` null, which takes the limit off.
     """
     changed = await change(principal, _change, group_id, body)
     return changed if isinstance(changed, Failure) else GroupOut.model_validate(changed)

@@ -17,6 +17,7 @@ from patch_manager.domain.deployments import (
     DeploymentView,
     HostsNotAvailable,
     IdempotencyConflict,
+    InvalidExclusion,
     InvalidPackages,
     InvalidRollout,
     NoHosts,
@@ -24,16 +25,20 @@ from patch_manager.domain.deployments import (
     Origin,
     invalid_package_names,
 )
+from patch_manager.domain.exclusions import own, pattern_problem
 from patch_manager.domain.jobs import When
 from patch_manager.domain.principal import EVERYTHING, Principal, Role
 from patch_manager.domain.rollouts import Assignment, assign, problems_of
 from patch_manager.storage import deployments as stored
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.errors import CommitUnknown
+from patch_manager.storage.exclusions import in_force
+from patch_manager.supervisor.jobs.acting import Refusal, event_of
+from patch_manager.supervisor.jobs.overrides import window_override
 from patch_manager.supervisor.jobs.planning import Planner
-from patch_manager.supervisor.jobs.previews import preview_of
+from patch_manager.supervisor.jobs.previews import Exclusions, preview_of
 from patch_manager.supervisor.jobs.requests import digest_of, summary_of
-from patch_manager.supervisor.jobs.service import NO_RINGS, Refusal, Service, event_of, planned
+from patch_manager.supervisor.jobs.service import NO_RINGS, Service, planned
 
 
 class Asking(Service):
@@ -41,9 +46,7 @@ class Asking(Service):
 
     __slots__ = ()
 
-    async def preview(
-        self, principal: Principal, request: DeploymentRequest
-    ) -> DeploymentPreview | HostsNotAvailable | OnlyAdmins | NoHosts | InvalidPackages | InvalidRollout:
+    async def preview(self, principal: Principal, request: DeploymentRequest) -> DeploymentPreview | CreateRefusal:
         """What ``request`` would do, from the patches as last read; nothing is asked of any agent."""
         refusal = _check(principal, request)
         if refusal is not None:
@@ -59,8 +62,10 @@ class Asking(Service):
         hosts = await _resolve(connection, principal, request, lock=False)
         ids = [host.id for host in hosts]
         rows, patches = await stored.preview_rows(connection, ids, request.packages, request.security_only)
+        now = self.now()
+        exclusions = Exclusions(await in_force(connection, ids, now), own(request.exclude, principal.username), now)
         rings = _assigned(principal, request, hosts)
-        return preview_of(request, rows, patches, await Planner.read(connection, ids, self.now()), rings)
+        return preview_of(request, rows, patches, await Planner.read(connection, ids, now), rings, exclusions)
 
     async def create(
         self,
@@ -115,7 +120,7 @@ class Asking(Service):
         groups = frozenset(group for host in hosts for group in host.group_ids)
         detail = {**summary_of(new.request), "hosts": len(hosts), "host_ids": [host.id for host in hosts[:100]]}
         if new.request.when is When.NOW:
-            detail["outside_windows"] = sum(not planner.open(host.id) for host in hosts)
+            detail |= await window_override(connection, new.request, hosts, planner)
         event = event_of(principal, origin, "deployment.created", "deployment", new.id, groups, detail)
         await self.audit.append(connection, [event])
         return new.id
@@ -123,7 +128,7 @@ class Asking(Service):
 
 def _check(
     principal: Principal, request: DeploymentRequest
-) -> OnlyAdmins | NoHosts | InvalidPackages | InvalidRollout | None:
+) -> OnlyAdmins | NoHosts | InvalidPackages | InvalidExclusion | InvalidRollout | None:
     if request.override_freeze and principal.role is not Role.ADMIN:
         return OnlyAdmins()
     if not request.host_ids and not request.group_ids:
@@ -132,6 +137,10 @@ def _check(
         wrong = invalid_package_names(request.packages)
         if wrong or not request.packages:
             return InvalidPackages(wrong)
+    for index, excluded in enumerate(request.exclude):
+        problem = pattern_problem(excluded.package)
+        if problem is not None:
+            return InvalidExclusion(index, problem)
     wrong_with = () if request.rollout is None else problems_of(request.rollout)
     return InvalidRollout(wrong_with) if wrong_with else None
 

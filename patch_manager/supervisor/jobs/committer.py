@@ -18,15 +18,17 @@ import trio
 
 from patch_manager.actors.jobs.ports import Kept
 from patch_manager.domain.audit import AuditEvent, Outcome
+from patch_manager.domain.exclusions import Exclusion
 from patch_manager.domain.job_record import JobRecord, Moment
 from patch_manager.domain.jobs import JobState
-from patch_manager.storage import job_ledger
+from patch_manager.storage import exclusions, job_ledger
 from patch_manager.storage.audit import AuditLog
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.database import Database
 from patch_manager.storage.errors import CommitUnknown, DatabaseUnavailable
 from patch_manager.storage.job_ledger import Change
 from patch_manager.storage.leadership import Leader, assert_epoch
+from patch_manager.supervisor.jobs.gathering import Gathered
 
 LARGEST_BATCH: Final = 500
 _FIRST_PAUSE: Final = 0.2
@@ -61,6 +63,8 @@ class Committer:
         self._news = news
         self._waiting: list[_Step] = []
         self._wake = trio.Event()
+        self._records = Gathered(database, job_ledger.load_records)
+        self._exclusions = Gathered(database, exclusions.of_jobs)
 
     @property
     def waiting(self) -> int:
@@ -71,7 +75,7 @@ class Committer:
 
     async def load(self, job_id: UUID) -> JobRecord | None:
         """All that is durable of a job; raises ``DatabaseUnavailable``."""
-        return await self._database.read(job_ledger.load_record, job_id)
+        return await self._records.get(job_id)
 
     async def commit(self, before: JobRecord, after: JobRecord, reason: str, now: Moment) -> Kept | None:
         """Write a step, waiting for the database as long as it takes; None: the job is no longer as ``before`` says."""
@@ -88,6 +92,10 @@ class Committer:
             raise step.error
         return step.kept
 
+    async def exclusions(self, record: JobRecord, now: Moment) -> tuple[Exclusion, ...]:
+        """What the job must leave out at this moment; raises ``DatabaseUnavailable``."""
+        return await self._exclusions.get(exclusions.JobAt(record.id, record.host_id, now.wall)) or ()
+
     def leads(self, epoch: int) -> bool:
         """Whether this process leads under ``epoch``, as far as it knows without asking."""
         leader = self._leader()
@@ -96,8 +104,14 @@ class Committer:
     # The one writer
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Write what waits, batch after batch, until cancelled."""
-        task_status.started()
+        """Write and read what waits, batch after batch, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._records.run)
+            await nursery.start(self._exclusions.run)
+            nursery.start_soon(self._write_forever)
+            task_status.started()
+
+    async def _write_forever(self) -> None:
         while True:
             if not self._waiting:
                 self._wake = trio.Event()

@@ -32,8 +32,14 @@ def summary_of(request: DeploymentRequest) -> dict[str, Any]:
         "when": request.when.value,
         "reboot": request.reboot.value,
         **({"override_freeze": True} if request.override_freeze else {}),
+        **({"exclude": _excluded(request)} if request.exclude else {}),
         **({} if request.rollout is None else {"rollout": rollout_summary(request.rollout)}),
     }
+
+
+def _excluded(request: DeploymentRequest) -> list[dict[str, str]]:
+    excluded = sorted(request.exclude, key=lambda each: (each.package, each.reason))
+    return [{"package": each.package, "reason": each.reason} for each in excluded]
 
 
 def rollout_summary(rollout: Rollout) -> dict[str, Any]:
@@ -66,5 +72,6 @@ def request_of(view: DeploymentView) -> DeploymentRequest:
         when=view.when,
         reboot=view.reboot,
         override_freeze=view.override_freeze,
+        exclude=view.exclude,
         rollout=view.rollout,
     )

@@ -1,25 +1,26 @@
 """Rollouts under way: releases rings, and stops what fails too often. ``domain.ring_rules`` decides, this performs.
 
 Called by every scan of the leading manager. All it knows is in the database; what is kept in memory is for the last
-check before each call, and is read anew every second.
+check before each call, and tells which deployments need not be counted again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 import structlog
+import trio
 
 from patch_manager.actors.jobs.ports import Gate
 from patch_manager.domain.audit import AuditEvent, Outcome
 from patch_manager.domain.job_record import JobRecord, Moment, SendOutcome
 from patch_manager.domain.jobs import Operation
 from patch_manager.domain.openings import Closed
-from patch_manager.domain.ring_rules import Over, Release, Stay, Stop, decide, stopped_words
+from patch_manager.domain.ring_rules import Over, Release, Stay, Stop, decide, soak_until, stopped_words
 from patch_manager.storage import rollouts
 from patch_manager.storage.audit import AuditLog
 from patch_manager.storage.connecting import Connection
@@ -29,6 +30,8 @@ from patch_manager.storage.rollouts import Rolling
 from patch_manager.storage.windows import hold_calendar
 from patch_manager.supervisor.jobs.going_on import groups_of_deployment, set_free
 
+WHOLE_SECONDS: Final = 10.0  # ours: what nobody told of is seen within this
+LOOKS_APART: Final = 0.1  # ours
 _AGAIN: Final = timedelta(seconds=1)
 _NOT_TAKEN: Final = frozenset({SendOutcome.NOT_SENT, SendOutcome.REFUSED, SendOutcome.REJECTED, SendOutcome.OPEN})
 
@@ -42,9 +45,11 @@ class Stops:
     def __init__(self) -> None:
         self._since: dict[UUID, datetime] = {}
 
-    def replace(self, since: Mapping[UUID, datetime]) -> None:
-        """These are all."""
-        self._since = dict(since)
+    def read(self, looked_at: Collection[UUID] | None, since: Mapping[UUID, datetime]) -> None:
+        """Of those looked at (None: all), these are stopped."""
+        for deployment_id in list(self._since) if looked_at is None else looked_at:
+            self._since.pop(deployment_id, None)
+        self._since.update(since)
 
     def add(self, deployment_id: UUID, since: datetime) -> None:
         """One more, before it is written: a stop that fails to be is forgotten with the next look."""
@@ -93,16 +98,52 @@ class RingKeeper:
         self._stops = stops
         self._news = news
         self._now = now
+        self._changed: set[UUID] = set()
+        self._due: dict[UUID, datetime] = {}
+        self._epoch: int | None = None
+        self._whole_at = 0.0
+        self._again_at = 0.0
+
+    def changed(self, deployment_ids: Iterable[UUID]) -> None:
+        """Something happened to these: look at them with the next scan."""
+        self._changed.update(deployment_ids)
 
     async def keep(self, epoch: int) -> None:
         """Do what is due. ``epoch`` is of the leadership held right now.
 
+        Looked at are deployments to which something happened or whose soak is over, and all of them now and then: many
+        may wait for their hosts' windows for weeks, and one may have hundreds of jobs that end within a second.
+
         Raises:
             DatabaseUnavailable, asyncpg.PostgresError: nothing could be read; the next scan tries again.
         """
-        found = await self._database.read(_look)
-        self._stops.replace({rolling.id: rolling.stopped_at for rolling, _ in found if rolling.stopped_at is not None})
+        if epoch != self._epoch or trio.current_time() >= self._whole_at:
+            self._epoch = None  # until all were read
+            await self._look_at(None, epoch)
+            self._epoch, self._whole_at = epoch, trio.current_time() + WHOLE_SECONDS
+            return
+        if trio.current_time() < self._again_at:
+            return
+        self._again_at = trio.current_time() + LOOKS_APART
+        now = self._now()
+        some = self._changed | {deployment_id for deployment_id, due in self._due.items() if due <= now}
+        self._changed = set()
+        if some:
+            try:
+                await self._look_at(some, epoch)
+            except BaseException:
+                self._changed |= some
+                raise
+
+    async def _look_at(self, some: Collection[UUID] | None, epoch: int) -> None:
+        found = await self._database.read(_look, some)
+        for deployment_id in list(self._due) if some is None else some:
+            self._due.pop(deployment_id, None)
+        self._stops.read(some, {each.id: each.stopped_at for each, _ in found if each.stopped_at is not None})
         for rolling, to_hold in found:
+            due = soak_until(rolling.progress)
+            if due is not None:
+                self._due[rolling.id] = due
             decision = decide(rolling.progress, self._now())
             if isinstance(decision, Stay) and not to_hold:
                 continue
@@ -113,6 +154,7 @@ class RingKeeper:
             except asyncpg.PostgresError as error:  # one deployment's trouble holds up no other's
                 log = structlog.get_logger(__name__)
                 log.warning("rollout_delayed", deployment_id=str(rolling.id), reason=str(error))
+                self._changed.add(rolling.id)
                 continue
             self._news(jobs, (rolling.id,))
 
@@ -169,9 +211,9 @@ class RingKeeper:
         await self._audit.append(connection, [event])
 
 
-async def _look(connection: Connection) -> list[tuple[Rolling, bool]]:
-    """All rollouts under way, and whether a stopped one has jobs that could start."""
+async def _look(connection: Connection, some: Collection[UUID] | None) -> list[tuple[Rolling, bool]]:
+    """These rollouts, or all that are under way, and whether a stopped one has jobs that could start."""
     return [
         (found, found.stopped_at is not None and await rollouts.any_to_hold(connection, found.id, found.stopped_at))
-        for found in await rollouts.rolling(connection)
+        for found in await rollouts.rolling(connection, some)
     ]

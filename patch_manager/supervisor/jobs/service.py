@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-from patch_manager.domain.audit import AuditEvent
-from patch_manager.domain.deployments import DeploymentRequest, Origin
+from patch_manager.domain.deployments import DeploymentRequest
 from patch_manager.domain.openings import Plan
-from patch_manager.domain.principal import Principal
 from patch_manager.domain.ring_rules import held_words
 from patch_manager.domain.rollouts import Assignment
 from patch_manager.storage import deployments as stored
@@ -19,26 +16,9 @@ from patch_manager.storage.audit import AuditLog
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.database import Database
 from patch_manager.storage.windows import hold_calendar
+from patch_manager.supervisor.jobs.acting import Outside
 from patch_manager.supervisor.jobs.live import LiveJobs
 from patch_manager.supervisor.jobs.planning import Planner
-
-
-class Refusal(Exception):
-    """Leaves a unit of work so that nothing it did is kept."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-        super().__init__(str(value))
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """What the service tells after a commit; none of it may block."""
-
-    jobs_changed: Callable[[], None]
-    """The scheduler's hint: look now."""
-    news: Callable[[Iterable[UUID], Iterable[UUID]], None]
-    """Jobs and deployments that changed, for the live stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,27 +53,3 @@ def planned(
             plan = planner.of(host.id, request.when, request.override_freeze)
         jobs.append(stored.NewJob(uuid4(), host, plan, ring, held=ring > 0))
     return tuple(jobs)
-
-
-def event_of(
-    principal: Principal,
-    origin: Origin,
-    action: str,
-    target_type: str,
-    target_id: UUID | None,
-    groups: frozenset[UUID],
-    detail: dict[str, Any],
-) -> AuditEvent:
-    """What somebody did, for the audit log."""
-    return AuditEvent(
-        action=action,
-        actor=principal.username,
-        actor_id=principal.user_id,
-        session=principal.session_id,
-        ip=origin.ip or None,
-        target_type=target_type,
-        target_id=target_id,
-        groups=groups,
-        request_id=origin.request_id or None,
-        detail=detail,
-    )

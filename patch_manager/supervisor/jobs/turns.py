@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 from uuid import UUID
+
+import trio
 
 from patch_manager.domain.job_record import JobRecord
 from patch_manager.domain.turns import WAITING, Away, is_away, no_turn
 from patch_manager.storage.database import Database
 from patch_manager.storage.leadership import Leader
 from patch_manager.storage.turns import stored_turns
+
+LOOKS_APART: Final = 0.9  # ours: with every second's scan, and not with each that a job's end brings about
 
 
 class Turns:
@@ -27,6 +32,7 @@ class Turns:
         self._left: dict[UUID, Away] = {}
         self._limits: dict[UUID, int] = {}
         self._epoch: int | None = None
+        self._again_at = 0.0
 
     async def keep(self, epoch: int) -> None:
         """Read what is stored. Nobody gets a turn under a leadership for which it was not read yet.
@@ -34,6 +40,9 @@ class Turns:
         Raises:
             DatabaseUnavailable, asyncpg.PostgresError: it stays as it was.
         """
+        if epoch == self._epoch and trio.current_time() < self._again_at:
+            return
+        self._again_at = trio.current_time() + LOOKS_APART
         self._left.clear()
         found = await self._database.read(stored_turns)
         # What was read may be older than a run that ended meanwhile.

@@ -250,7 +250,9 @@ Call = Callable[[AgentClient], Awaitable[Outcome]]
 )
 async def test_what_goes_over_the_wire(pki: Pki, call: Call, method: str, target: str, body: object) -> None:
     async with tls_agent(pki.server_context(), answers(TAKEN)) as agent:
-        assert await call(client_of(agent.port, pki.client_context())) == Accepted(ID, "patchapply")
+        client = client_of(agent.port, pki.client_context())
+        assert await call(client) == Accepted(ID, "patchapply")
+        await client.aclose()
     (asked,) = agent.requests
     assert (asked.method, asked.target) == (method, target)
     assert (json.loads(asked.body) if asked.body else None) == body
@@ -283,8 +285,10 @@ HTML = "Content-Type: text/html"
 )
 async def test_clear_answers_to_a_mutating_call(pki: Pki, reply: bytes, outcome: Outcome) -> None:
     async with tls_agent(pki.server_context(), answers(reply)) as agent:
-        assert await client_of(agent.port, pki.client_context()).apply(["a"]) == outcome
+        client = client_of(agent.port, pki.client_context())
+        assert await client.apply(["a"]) == outcome
         assert len(agent.requests) == 1
+        await client.aclose()
 
 
 async def silence(agent: Agent, stream: Stream) -> None:
@@ -362,15 +366,57 @@ async def test_the_check_runs_after_the_handshake_and_the_budget(pki: Pki) -> No
 
         client = client_of(agent.port, pki.client_context(), budget=Watched())
         assert isinstance(await client.apply(["a"], before_send=check), Accepted)
+        await client.aclose()
     assert order == ["budget", "check with 1 connection and 0 bytes"]
 
 
-async def test_a_mutating_call_never_uses_a_kept_connection(pki: Pki) -> None:
+async def test_a_mutating_call_takes_over_the_connection_of_the_reads_right_before_it(pki: Pki) -> None:
+    """One handshake for a whole job (decision 0018); the check is still made at the moment of the first byte."""
+    script = routes({"/api/v1/system/info": response(200, ok({}))}, TAKEN)
+    received: list[int] = []
+    async with tls_agent(pki.server_context(), script) as agent:
+        client = client_of(agent.port, pki.client_context())
+        await client.system_info()
+        before = agent.received
+        assert isinstance(await client.apply(["a"], before_send=lambda: received.append(agent.received)), Accepted)
+        await client.system_info()
+        await client.aclose()
+        assert agent.connections == 1
+    assert received == [before]
+
+
+async def test_a_mutating_call_never_meets_a_connection_that_the_agent_has_closed(pki: Pki) -> None:
+    """It could not be told from a lost answer."""
+
+    async def once(agent: Agent, stream: Stream) -> None:
+        await agent.next_request(stream)
+        await stream.send_all(TAKEN)
+
+    async with tls_agent(pki.server_context(), once) as agent:
+        client = client_of(agent.port, pki.client_context())
+        assert isinstance(await client.apply(["a"]), Accepted)
+        while client._idle is not None and client._idle.quiet():  # noqa: ASYNC110 - the kernel tells nobody
+            await trio.sleep(0.01)
+        assert isinstance(await client.apply(["a"]), Accepted)
+        assert agent.connections == 2
+        await client.aclose()
+
+
+@pytest.mark.parametrize(("idle", "shaken"), [(2.0, 2.0), (0.5, 11.0)], ids=["idle too long", "handshake too old"])
+async def test_a_mutating_call_has_a_new_connection_when_the_kept_one_is_old(
+    pki: Pki, monkeypatch: pytest.MonkeyPatch, idle: float, shaken: float
+) -> None:
     script = routes({"/api/v1/system/info": response(200, ok({}))}, TAKEN)
     async with tls_agent(pki.server_context(), script) as agent:
         client = client_of(agent.port, pki.client_context())
         await client.system_info()
+        kept = client._idle
+        assert kept is not None
+        kept.opened_at -= shaken - idle
+        now = trio.current_time
+        monkeypatch.setattr("patch_manager.actors.agent.client.trio.current_time", lambda: now() + idle)
         assert isinstance(await client.apply(["a"]), Accepted)
+        monkeypatch.undo()
         await client.aclose()
         assert agent.connections == 2
 

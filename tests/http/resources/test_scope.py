@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,8 +13,9 @@ from quart_trio import QuartTrio
 from patch_manager.domain.principal import Permission
 from patch_manager.http.routes import all_routes
 from patch_manager.http.routing import Operation
+from tests.http.resources.test_notifications import WEBHOOK, delivery_of
 from tests.http.resources.test_windows import NIGHTLY
-from tests.http.resources.world import World
+from tests.http.resources.world import NOW, World
 
 OPERATIONS = {
     f"{operation.method} {operation.path}": operation for table in all_routes() for operation in table.operations
@@ -27,10 +29,16 @@ BODIES: dict[str, Any] = {
     "PATCH /api/v1/groups/<uuid:group_id>": {"name": "mine now"},
     "PATCH /api/v1/users/<uuid:user_id>": {"disabled": True},
     "POST /api/v1/jobs/<uuid:job_id>/resolve": {"outcome": "succeeded"},
+    "POST /api/v1/hosts/<uuid:host_id>/reboot": {},
+    "POST /api/v1/jobs/<uuid:job_id>/rollback": {},
+    "POST /api/v1/hosts/<uuid:host_id>/package-operations": {"operation": "update", "packages": [{"name": "bash"}]},
     "POST /api/v1/deployments/<uuid:deployment_id>/resume": {},
     "POST /api/v1/hosts/<uuid:host_id>/windows": NIGHTLY,
     "PATCH /api/v1/windows/<uuid:window_id>": {"enabled": False},
     "POST /api/v1/windows/<uuid:window_id>/copy": {"host_ids": []},
+    "PATCH /api/v1/notifications/rules/<uuid:rule_id>": {"enabled": False},
+    "PATCH /api/v1/exclusions/<uuid:exclusion_id>": {"reason": "mine now"},
+    "PATCH /api/v1/policies/<uuid:policy_id>": {"name": "mine now", "version": 1},
 }
 
 
@@ -54,11 +62,36 @@ async def everything_of_b(world: World) -> dict[str, UUID]:
         "session_id": UUID(sessions["items"][0]["id"]),
         "window_id": UUID(window["id"]),
         "freeze_id": UUID(freeze["id"]),
+        **await rules_of_b(world),
+        **await notifications_of_b(world),
     }
 
 
+async def rules_of_b(world: World) -> dict[str, UUID]:
+    """An exclusion and a policy of group b."""
+    pin = {"group_id": str(world.group_b), "package": "bash", "reason": "vendor pin", "owner": "dba"}
+    pin["expires_at"] = (NOW + timedelta(days=30)).isoformat()
+    status, exclusion = await world.ask("op_b", "POST", "/exclusions", body=pin)
+    assert status == 201, exclusion
+    status, policy = await world.ask(
+        "op_b", "POST", "/policies", body={"group_ids": [str(world.group_b)], "name": "nights"}
+    )
+    assert status == 201, policy
+    return {"exclusion_id": UUID(exclusion["id"]), "policy_id": UUID(policy["id"])}
+
+
+async def notifications_of_b(world: World) -> dict[str, UUID]:
+    """A channel, a rule of op_b, and what it is about to send."""
+    _, channel = await world.ask("admin", "POST", "/notifications/channels", body=WEBHOOK)
+    rule = {"name": "mine", "channel_id": channel["id"], "events": ["host_unreachable"]}
+    status, rule = await world.ask("op_b", "POST", "/notifications/rules", body=rule)
+    assert status == 201, rule
+    delivery = await delivery_of(world, UUID(rule["id"]))
+    return {"channel_id": UUID(channel["id"]), "rule_id": UUID(rule["id"]), "delivery_id": delivery}
+
+
 def filled(path: str, ids: dict[str, UUID]) -> str:
-    return re.sub(r"<uuid:(\w+)>", lambda match: str(ids[match[1]]), path)
+    return re.sub(r"<uuid:(\w+)>", lambda match: str(ids[match[1]]), path).replace("<string:name>", "cron")
 
 
 def without_request(problem: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +102,8 @@ async def test_what_is_out_of_scope_is_answered_like_what_does_not_exist(world: 
     theirs = await everything_of_b(world)
 
     async def state() -> list[Any]:
-        lists = ("/hosts", "/groups", "/users", "/jobs", "/deployments", "/windows", "/freezes")
+        lists = ["/hosts", "/groups", "/users", "/jobs", "/deployments", "/windows", "/freezes"]
+        lists += [f"/notifications/{what}" for what in ("channels", "rules", "deliveries")]
         return [await world.get("admin", path) for path in lists]
 
     before = await state()
@@ -87,9 +121,11 @@ async def test_what_is_out_of_scope_is_answered_like_what_does_not_exist(world: 
 async def test_no_list_or_total_tells_of_another_group(world: World) -> None:
     theirs = await everything_of_b(world)
     hidden = [str(theirs[key]) for key in ("host_id", "deployment_id", "job_id", "user_id", "window_id", "freeze_id")]
+    hidden += [str(theirs[key]) for key in ("rule_id", "delivery_id")]
     for name in READS:
         operation = GUARDED[name]
-        status, answer = await world.ask("op_a", "GET", operation.path)
+        asks = operation.query is not None and "search" in operation.query.model_json_schema().get("required", ())
+        status, answer = await world.ask("op_a", "GET", operation.path, query={"search": "o"} if asks else None)
         assert (name, status) == (name, 403 if operation.permission is Permission.ADMIN else 200)
         for secret in ("127.66.77.88", "'b1'", *hidden):
             assert secret not in str(answer), name

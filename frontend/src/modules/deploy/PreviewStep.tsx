@@ -50,7 +50,13 @@ const COLUMNS: readonly Column<Row>[] = [
     title: "Reboot",
     width: 90,
     cell: (row) =>
-      row.will_reboot ? <Mark tone="attention">reboots</Mark> : <span className="muted">no</span>,
+      row.will_reboot ? (
+        <Mark tone="attention">reboots</Mark>
+      ) : (
+        <span className="muted" title={row.reboot_hold ?? undefined}>
+          {row.reboot_hold === null ? "no" : "on hold"}
+        </span>
+      ),
   },
   { id: "ring", title: "Ring", width: 84, cell: (row) => row.ringName },
   { id: "runs", title: "Runs", width: 130, grow: 2, cell: (row) => <span title={row.runs}>{row.runs}</span> },

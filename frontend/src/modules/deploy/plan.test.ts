@@ -27,6 +27,8 @@ function preview(...hosts: PreviewHost[]): DeploymentPreview {
     reboot_count: 0,
     problem_count: 0,
     rings: [],
+    outside_windows_count: 0,
+    excluded_count: 0,
     hosts,
   };
 }

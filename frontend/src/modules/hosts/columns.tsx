@@ -124,7 +124,15 @@ export const HOST_COLUMNS: readonly Column<HostRef>[] = [
     width: 98,
     sortable: true,
     cell: live((row) =>
-      row.reboot_required ? <Mark tone="attention">needed</Mark> : <span className="muted">–</span>,
+      row.reboot_hold ? (
+        <span title={row.reboot_hold_reason ?? undefined}>
+          <Mark tone={row.reboot_required ? "attention" : "unknown"}>on hold</Mark>
+        </span>
+      ) : row.reboot_required ? (
+        <Mark tone="attention">needed</Mark>
+      ) : (
+        <span className="muted">–</span>
+      ),
     ),
   },
   {

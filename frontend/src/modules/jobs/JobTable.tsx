@@ -11,6 +11,7 @@ import { spaced } from "@/lib/words";
 import { JOB_TONES } from "@/modules/fleet/words";
 import { errorOf } from "@/modules/jobs/failures";
 import classes from "@/modules/jobs/jobs.module.css";
+import { operationWords } from "@/modules/jobs/operations";
 
 /** How long a job ran, ticking while it does. */
 function Duration({ job }: { job: Job }) {
@@ -30,8 +31,9 @@ const COLUMNS: readonly Column<Job>[] = [
   {
     id: "operation",
     title: "Operation",
-    width: 110,
-    cell: (job) => (job.operation === "patchapply" ? "patching" : job.operation),
+    width: 130,
+    grow: 1,
+    cell: (job) => <span title={operationWords(job)}>{operationWords(job)}</span>,
   },
   {
     id: "state",
