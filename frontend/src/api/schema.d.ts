@@ -4483,7 +4483,7 @@ export interface components {
         };
         /**
          * PolicyRing
-         * @description A ring of a policy over all its hosts; ``held`` says why they do not start now.
+         * @description A ring of a policy: its hosts in the caller's sight; ``held`` says why they do not start now.
          */
         PolicyRing: {
             /** Name */
