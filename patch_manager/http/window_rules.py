@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, time
 from typing import Any
 
-from patch_manager.domain.occurrences import closing_after, first_instant
+from patch_manager.domain.occurrences import Occurrence, closing_after, first_instant
 from patch_manager.domain.windows import NthWeekday, Window, WindowKind, cron_of, problems, zone_of
 from patch_manager.http.errors import FieldError, Invalid
 from patch_manager.http.schemas.windows import WindowOut, WindowPatch, WindowRule
@@ -93,9 +93,24 @@ def rule_fields(window: Window) -> dict[str, Any]:
     }
 
 
-def window_out(row: WindowRow, host_name: str, now: datetime) -> WindowOut:
+class Following:
+    """The openings at or after a moment, each rule's worked out once: hundreds of hosts share one."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self._known: dict[Window, Occurrence | None] = {}
+
+    def of(self, window: Window) -> Occurrence | None:
+        """The occurrence that is open, or the next one."""
+        if window not in self._known:
+            self._known[window] = next(closing_after(window, self.now), None)
+        return self._known[window]
+
+
+def window_out(row: WindowRow, host_name: str, openings: Following) -> WindowOut:
     """A window as answered."""
-    following = next(closing_after(row.window, now), None) if row.enabled else None
+    now = openings.now
+    following = openings.of(row.window) if row.enabled else None
     return WindowOut(
         **rule_fields(row.window),
         id=row.id,

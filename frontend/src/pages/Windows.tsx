@@ -57,9 +57,11 @@ export default function Windows() {
             <Tabs.Tab value="freezes">Freezes</Tabs.Tab>
           </Tabs.List>
         </Tabs>
-        <Button leftSection={<Icon name="plus" size={14} />} onClick={() => setMaking(true)}>
-          New window
-        </Button>
+        {!teaches && (
+          <Button leftSection={<Icon name="plus" size={14} />} onClick={() => setMaking(true)}>
+            New window
+          </Button>
+        )}
       </div>
       {teaches ? (
         <NoWindows hosts={totals?.hosts ?? 0} onMake={() => setMaking(true)} />

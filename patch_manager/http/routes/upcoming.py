@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from heapq import nsmallest
 from uuid import UUID
 
 from patch_manager.domain.hosts import HostSnapshot
@@ -28,7 +27,6 @@ from patch_manager.supervisor.jobs.upcoming import UpcomingWindow, next_openings
 
 routes = Routes("fleet")
 
-_NAMED = 5
 _DEPLOYMENTS = 20
 
 
@@ -128,11 +126,11 @@ def _opening(row: SharedOpening, now: datetime) -> AgendaOpening:
         opens_at=row.opens_at,
         closes_at=row.closes_at,
         open=row.opens_at <= now < row.closes_at,
-        hosts=len(row.hosts),
-        host_names=nsmallest(_NAMED, row.hosts.values()),
+        hosts=row.host_count,
+        host_names=row.host_names,
         names=sorted(row.names - {""}),
         timezones=sorted(row.timezones),
-        frozen_hosts=len(row.frozen),
+        frozen_hosts=row.frozen_count,
         frozen=None if row.freeze is None else row.freeze.reason,
         waiting=row.waiting,
         deployment_ids=sorted(row.deployments)[:_DEPLOYMENTS],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -30,6 +30,7 @@ from patch_manager.http.schemas.windows import (
 from patch_manager.http.services import Act, Changed, change, services
 from patch_manager.http.window_rules import (
     RULE_FIELDS,
+    Following,
     changed_rule,
     instant,
     over,
@@ -117,7 +118,7 @@ async def list_windows(principal: Principal, query: WindowQuery) -> Page[WindowO
     more = len(rows) > query.limit
     rows = rows[: query.limit]
     cursor = encode_cursor("windows", rows[-1].created_at.isoformat(), str(rows[-1].id)) if more else None
-    return Page[WindowOut](items=[_out(row) for row in rows], next_cursor=cursor, total=total)
+    return Page[WindowOut](items=_all_out(rows), next_cursor=cursor, total=total)
 
 
 @routes.route("POST", "/windows/preview", permission=Permission.SIGNED_IN, body=WindowPreview, answer=Occurrences)
@@ -242,7 +243,7 @@ async def copy_window(principal: Principal, window_id: UUID, body: WindowCopy) -
     if isinstance(done, Failure):
         return done
     await after_commit.calendar_changed([row.host_id for row in done.rows], done.replanned)
-    return CopiedWindows(items=[_out(row) for row in done.rows], unchanged=done.unchanged)
+    return CopiedWindows(items=_all_out(done.rows), unchanged=done.unchanged)
 
 
 async def _copy(
@@ -304,6 +305,12 @@ def _settings(row: WindowRow) -> dict[str, object]:
     return {"name": row.name, "enabled": row.enabled, **rule_fields(row.window)}
 
 
-def _out(row: WindowRow) -> WindowOut:
+def _out(row: WindowRow, openings: Following | None = None) -> WindowOut:
     host = services().supervisor.picture.get(row.host_id)
-    return window_out(row, "" if host is None else host.record.display_name, services().calendar.now())
+    name = "" if host is None else host.record.display_name
+    return window_out(row, name, openings or Following(services().calendar.now()))
+
+
+def _all_out(rows: Iterable[WindowRow]) -> list[WindowOut]:
+    openings = Following(services().calendar.now())
+    return [_out(row, openings) for row in rows]

@@ -6,7 +6,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+from heapq import nsmallest
 from itertools import takewhile
+from typing import Final
 from uuid import UUID
 
 from patch_manager.domain.hosts import HostSnapshot
@@ -16,23 +19,58 @@ from patch_manager.domain.windows import Window
 from patch_manager.storage.job_plans import WaitingStart
 from patch_manager.supervisor.jobs.calendar import Calendar
 
+FEW: Final = 5
+
+
+class Members:
+    """Hosts that share a rule and the freezes that concern them, by id with their names."""
+
+    def __init__(self) -> None:
+        self.hosts: dict[UUID, str] = {}
+
+    @cached_property
+    def first(self) -> list[str]:
+        """The first few by name; asked for when all are in."""
+        return nsmallest(FEW, self.hosts.values())
+
 
 @dataclass(slots=True)
 class SharedOpening:
     """Hosts whose windows open and close at the same moments.
 
-    Of these hosts a freeze holds ``frozen`` ones when it opens; ``waiting`` jobs start in it, of ``deployments``.
+    On those of ``frozen`` nothing starts when it opens; ``waiting`` jobs start in it, of ``deployments``.
     """
 
     opens_at: datetime
     closes_at: datetime
-    hosts: dict[UUID, str] = field(default_factory=dict)
+    members: list[Members] = field(default_factory=list)
+    frozen: list[Members] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     timezones: set[str] = field(default_factory=set)
-    frozen: set[UUID] = field(default_factory=set)
     freeze: Freeze | None = None
     waiting: int = 0
     deployments: set[UUID] = field(default_factory=set)
+
+    @property
+    def host_count(self) -> int:
+        """How many hosts open; one with two such windows is one."""
+        return _count(self.members)
+
+    @property
+    def frozen_count(self) -> int:
+        """How many of them a freeze holds."""
+        return _count(self.frozen)
+
+    @property
+    def host_names(self) -> list[str]:
+        """The first few, by name."""
+        return sorted({name for members in self.members for name in members.first})[:FEW]
+
+
+def _count(parts: Collection[Members]) -> int:
+    if len(parts) == 1:
+        return len(next(iter(parts)).hosts)
+    return len(set().union(*(part.hosts for part in parts)))
 
 
 @dataclass(slots=True)
@@ -40,7 +78,7 @@ class _Rule:
     """The hosts of one rule, by the freezes that concern them: each is worked out once."""
 
     names: set[str] = field(default_factory=set)
-    hosts: defaultdict[tuple[Freeze, ...], dict[UUID, str]] = field(default_factory=lambda: defaultdict(dict))
+    members: defaultdict[tuple[Freeze, ...], Members] = field(default_factory=lambda: defaultdict(Members))
 
 
 def agenda(
@@ -60,11 +98,11 @@ def agenda(
                 opening = found[key] = SharedOpening(*key)
             opening.names |= group.names
             opening.timezones.add(rule.timezone)
-            for freezes, members in group.hosts.items():
-                opening.hosts |= members
+            for freezes, members in group.members.items():
+                opening.members.append(members)
                 freeze = freeze_at(freezes, span.opens_at) if freezes else None
                 if freeze is not None:
-                    opening.frozen |= members.keys()
+                    opening.frozen.append(members)
                     opening.freeze = freeze
     openings = sorted(found.values(), key=lambda each: (each.opens_at, -each.closes_at.timestamp()))
     _place(waiting, openings)
@@ -82,7 +120,7 @@ def _rules(hosts: Iterable[HostSnapshot], calendar: Calendar) -> dict[Window, _R
             if rule is None:
                 rule = found[window.window] = _Rule()
             rule.names.add(window.name)
-            rule.hosts[freezes][record.id] = record.display_name
+            rule.members[freezes].hosts[record.id] = record.display_name
     return found
 
 
@@ -93,7 +131,7 @@ def _place(waiting: Collection[WaitingStart], openings: Collection[SharedOpening
         starts[job.host_id].append(job)
     placed: set[UUID] = set()
     for opening in openings:
-        for host_id in starts.keys() & opening.hosts.keys():
+        for host_id in {host_id for members in opening.members for host_id in starts.keys() & members.hosts.keys()}:
             for job in starts[host_id]:
                 if job.id not in placed and opening.opens_at <= job.not_before < opening.closes_at:
                     placed.add(job.id)

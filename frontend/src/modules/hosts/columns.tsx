@@ -138,7 +138,7 @@ export const HOST_COLUMNS: readonly Column<HostRef>[] = [
   {
     id: "window",
     title: "Window",
-    width: 132,
+    width: 152,
     help: "When it may be touched next, on the clock of its window",
     cell: ({ id }) => <NextCell id={id} />,
   },

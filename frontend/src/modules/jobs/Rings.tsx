@@ -42,7 +42,7 @@ export function Rings({ deployment }: { deployment: Deployment }) {
           title={`Stopped: ${deployment.stop_reason ?? "too many jobs failed"}`}
           action={<Button onClick={() => setAsking("resume")}>Resume…</Button>}
         >
-          Nothing more starts. What was running went on to its end; {plural(deployment.totals.queued, "host")}{" "}
+          Nothing more starts. What runs goes on to its end; {plural(deployment.totals.queued, "host")}{" "}
           {deployment.totals.queued === 1 ? "waits" : "wait"}.
         </Notice>
       )}

@@ -6,17 +6,11 @@ import type { Job, JobDetail, PackageOperation, RebootRequest, RollbackRequest }
 import { useToasts } from "@/components/toasts";
 import { useQueryParams } from "@/lib/url";
 import { listed, plural } from "@/lib/words";
+import { OPERATIONS } from "@/modules/jobs/filter";
 
 export type When = "now" | "window";
 
-const WORDS: Record<string, string> = {
-  patchapply: "patching",
-  reboot: "reboot",
-  rollback: "rollback",
-  install: "installation",
-  update: "update",
-  remove: "removal",
-};
+const WORDS: Record<string, string> = OPERATIONS;
 const NAMED = 2;
 
 /** `patching`, `reboot`, `installation`. */
