@@ -5,10 +5,12 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 HOSTS ?= 200
 DEMO_ARGS ?=
+HISTORIES ?= 200000
+SEED ?= 0
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser demo test test-python test-frontend check bench format openapi lock clean
+.PHONY: help setup setup-browser demo test test-python test-frontend histories check bench format openapi lock clean
 
 help: ## List what can be done here
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -26,6 +28,9 @@ test: setup-browser test-python test-frontend ## Run every test, browsers includ
 
 test-python: setup
 	@$(RUN) -m pytest $(PYTEST_ARGS)
+
+histories: setup ## Run 200,000 histories of the job protocol (make histories HISTORIES=20000 SEED=1)
+	@JOB_HISTORIES=$(HISTORIES) JOB_SEED=$(SEED) $(RUN) -m pytest tests/jobs/test_protocol_histories.py
 
 test-frontend: setup
 	@$(RUN) tools/setup.py --npm run test

@@ -14,6 +14,7 @@ from patch_manager.config import ConfigError, load_settings
 Command = Callable[[argparse.Namespace], int]
 
 FAILED = 1
+UNVERIFIABLE = 2
 INTERRUPTED = 130
 
 
@@ -36,8 +37,12 @@ def _failed(error: BaseException) -> int:
         return INTERRUPTED
     if not _is_expected(error):
         raise error
-    print(f"patch-manager: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"patch-manager: {_one_line(error)}", file=sys.stderr)
     return FAILED
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
 
 
 def _first_cause(group: BaseException) -> BaseException:
@@ -83,6 +88,8 @@ def _admin_create(arguments: argparse.Namespace) -> int:
         password = arguments.password_file.read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
         raise ConfigError(f"cannot read the password file {arguments.password_file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"the password file {arguments.password_file} is not UTF-8 text") from error
     uri = create_admin(
         load_settings(arguments.config), arguments.username, password, arguments.role, arguments.totp_secret
     )
@@ -118,7 +125,15 @@ def _migrate(arguments: argparse.Namespace) -> int:
 def _audit_verify(arguments: argparse.Namespace) -> int:
     from patch_manager.commands import verify_audit
 
-    status, text = verify_audit(load_settings(arguments.config))
+    try:
+        status, text = verify_audit(load_settings(arguments.config))
+    except Exception as error:
+        # Whoever acts on the exit status must not take a database that is down for a log that was tampered with.
+        cause = _first_cause(error)
+        if not _is_expected(cause):
+            raise
+        print(f"patch-manager: cannot verify: {_one_line(cause)}", file=sys.stderr)
+        return UNVERIFIABLE
     print(text)
     return status
 

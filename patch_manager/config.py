@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -9,8 +10,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from patch_manager.domain.settings import AgentSettings, LimitSettings, PollingSettings, Section
+from patch_manager.domain.settings import AgentSettings, LimitSettings, NotificationSettings, PollingSettings, Section
 
+_PREFIX = "PATCH_MANAGER_"
 DEFAULT_BIND = "127.0.0.1:8443"
 
 
@@ -68,15 +70,14 @@ class DatabaseSettings(Section):
 class Settings(BaseSettings):
     """All settings. The environment overrides the file, key by key."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="PATCH_MANAGER_", env_nested_delimiter="__", extra="forbid", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
 
     server: ServerSettings = ServerSettings()
     database: DatabaseSettings = DatabaseSettings()
     agent: AgentSettings = AgentSettings()
     polling: PollingSettings = PollingSettings()
     limits: LimitSettings = LimitSettings()
+    notifications: NotificationSettings = NotificationSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -89,6 +90,14 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment first; what is passed in is the file's contents."""
         return env_settings, init_settings
+
+
+def _refuse_unknown_sections() -> None:
+    """pydantic-settings looks up the sections it knows; one misspelt in the environment would pass silently."""
+    for name in sorted(os.environ):
+        section, separator, _ = name.upper().removeprefix(_PREFIX).partition("__")
+        if name.upper().startswith(_PREFIX) and separator and section.lower() not in Settings.model_fields:
+            raise ConfigError(f"environment {name}: there is no section {section.lower()}")
 
 
 def load_settings(path: Path | None) -> Settings:
@@ -105,6 +114,7 @@ def load_settings(path: Path | None) -> Settings:
             raise ConfigError(f"cannot read settings {path}: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    _refuse_unknown_sections()
     try:
         return Settings.model_validate(values) if not values else Settings(**values)  # type: ignore[arg-type]  # checked by pydantic
     except ValidationError as error:

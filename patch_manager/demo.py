@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,7 +85,8 @@ def run_demo(*, hosts: int, directory: Path, bind: str, agent_port: int = DEFAUL
 
 async def _demo(settings: Settings, hosts: int, directory: Path) -> None:
     fleet = demo_fleet(hosts)
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    # SIGHUP too: a terminal that is closed must not leave the database running.
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         stop = trio.Event()
         async with trio.open_nursery() as nursery:
 
@@ -218,4 +219,5 @@ def _require_free(bind: str, what: str) -> None:
 
 
 def _say(text: str) -> None:
-    print(f"demo: {text}", flush=True)
+    with suppress(OSError):  # the terminal may be gone
+        print(f"demo: {text}", flush=True)

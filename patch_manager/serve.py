@@ -8,8 +8,10 @@ import os
 import resource
 import signal
 import socket
+import ssl
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import psutil
@@ -21,6 +23,7 @@ from patch_manager.actors.agent.address_policy import AddressPolicy, IPAddress, 
 from patch_manager.actors.agents import agent_factory
 from patch_manager.auth import AuthSettings, make_auth
 from patch_manager.config import ConfigError, Settings
+from patch_manager.domain.notifications import OwnCertificate
 from patch_manager.foundation import Foundation, open_foundation
 from patch_manager.http.app import create_app
 from patch_manager.http.guard import serve_https
@@ -29,6 +32,10 @@ from patch_manager.http.operations import Readiness, make_registry
 from patch_manager.http.routes import all_routes
 from patch_manager.http.services import HttpSettings, Services
 from patch_manager.logs import configure_logging
+from patch_manager.notifications.metrics import NotificationCollector
+from patch_manager.notifications.reaching import Reach
+from patch_manager.notifications.room import Notifications
+from patch_manager.pki.expiry import expiry_of
 from patch_manager.pki.identities import SealedIdentity, https_request, manager_client_request
 from patch_manager.pki.model import RevokedCertificate
 from patch_manager.pki.tls import AgentTls, HttpsTls, KeyPair, OperatorCertificate
@@ -38,6 +45,7 @@ from patch_manager.storage.audit_export import FILE_NAME, AuditExporter
 from patch_manager.storage.certificates import revoked_certificates
 from patch_manager.storage.leadership import Leadership
 from patch_manager.supervisor.fleet import FleetSupervisor
+from patch_manager.supervisor.jobs.fleet_calendar import FleetCalendar
 from patch_manager.supervisor.jobs.room import JobRoom
 from patch_manager.supervisor.leading import Leading
 from patch_manager.supervisor.limits import Limits
@@ -129,15 +137,19 @@ async def _serve(base: Foundation, stop: trio.Event, ready: Callable[[], None], 
         AuthSettings(issuer=settings.server.origin),
         limits.password_hashing,
     )
+    notifications = _notifications(base, leading, FleetCalendar(fleet.picture, jobs.calendar))
     registry = make_registry()
     registry.register(FleetCollector(fleet))
+    registry.register(NotificationCollector(notifications))
     services = Services(
         db=base.db,
         audit=base.audit,
         auth=auth,
         supervisor=fleet,
         deployments=jobs.deployments,
+        operations=jobs.operations,
         calendar=jobs.calendar,
+        notifier=notifications,
         vault=keys.vault,
         authority=keys.authority,
         settings=HttpSettings(settings.server.origin, settings.agent, settings.limits),
@@ -160,6 +172,7 @@ async def _serve(base: Foundation, stop: trio.Event, ready: Callable[[], None], 
         nursery.start_soon(_return_memory)
         await nursery.start(fleet.run)
         await nursery.start(jobs.run, fleet)
+        await nursery.start(notifications.run)
         # What exists now lives as long as the program: the collector need not look at it again (DESIGN §9).
         gc.collect()
         gc.freeze()
@@ -229,6 +242,37 @@ async def _tls(base: Foundation) -> Upkeep:
     )
     await upkeep.refresh_crl()
     return upkeep
+
+
+def _notifications(base: Foundation, leading: Leading, calendar: FleetCalendar) -> Notifications:
+    settings, authority = base.settings, base.keys.authority
+    tls = ssl.create_default_context()
+    ca_file = settings.notifications.ca_file
+    if ca_file is not None:
+        try:
+            tls.load_verify_locations(ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"cannot use notifications.ca_file {ca_file}: {error}") from error
+    loopback = settings.agent.allow_loopback or settings.notifications.allow_loopback
+    policy = AddressPolicy(loopback, frozenset() if loopback else own_addresses())
+
+    def own_certificates() -> tuple[OwnCertificate, ...]:
+        found = [expiry_of("the root certificate", authority.root_pem)]
+        if settings.server.tls_certificate is not None:
+            with suppress(OSError, ValueError):  # a file in the middle of its replacement is read the next time
+                found.append(expiry_of("the pages' certificate", settings.server.tls_certificate.read_bytes()))
+        return tuple(found)
+
+    return Notifications(
+        base.db,
+        leading.now,
+        base.keys.vault.open,
+        Reach(policy.forbidden, tls),
+        origin=settings.server.origin,
+        wall=utc_now,
+        calendar=calendar,
+        own_certificates=own_certificates,
+    )
 
 
 def _own_pair(certificate: OperatorCertificate) -> KeyPair:

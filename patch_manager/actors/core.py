@@ -12,6 +12,7 @@ from typing import Final, assert_never
 from patch_manager.actors import health_rules
 from patch_manager.actors.agent.models import AgentHealth
 from patch_manager.actors.messages import (
+    AskAgent,
     CertificatesChanged,
     JobEnded,
     JobReported,
@@ -23,7 +24,6 @@ from patch_manager.actors.messages import (
     PollKind,
     PollOutcome,
     PollWaiting,
-    ReadPackages,
     RecordChanged,
     RefreshNow,
     Retire,
@@ -40,9 +40,9 @@ from patch_manager.actors.state import (
     Now,
     Poll,
     Publish,
+    StartAsking,
     StartJob,
     StartPoll,
-    StartReading,
     Store,
 )
 from patch_manager.domain.health import FailureKind, Health
@@ -105,8 +105,8 @@ def handle(state: HostState, event: Message | None, now: Now) -> Step:
             if state.job_running:
                 return state, ()
             return replace(state, job_running=True), (StartJob(event.due), Publish())
-        case ReadPackages():
-            return state, (StartReading(event.reply),)
+        case AskAgent():
+            return state, (StartAsking(event),)
         case JobReported():
             return replace(state, job=event.job), (Publish(),)
         case JobEnded():

@@ -5,30 +5,29 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
+from typing import Any, assert_never
 
 import structlog
 import trio
 
 from patch_manager.actors import core
 from patch_manager.actors.agent.client import AgentClient
-from patch_manager.actors.agent.models import AgentHealth, AgentInfo, PackageList
+from patch_manager.actors.agent.models import AgentHealth, AgentInfo
 from patch_manager.actors.mailbox import Mailbox
 from patch_manager.actors.messages import (
+    AskAgent,
     JobEnded,
     JobReported,
     Message,
     Observed,
     PollEnded,
-    PollFailure,
     PollWaiting,
-    ReadPackages,
     RefreshNow,
     Reply,
     Retire,
     RunJob,
 )
-from patch_manager.actors.polling import Turn, connecting, in_flight, read_host, read_packages, take_turns
+from patch_manager.actors.polling import Turn, ask, connecting, in_flight, read_host, take_turns
 from patch_manager.actors.state import (
     AnswerRefresh,
     CancelPoll,
@@ -38,9 +37,9 @@ from patch_manager.actors.state import (
     Now,
     Poll,
     Publish,
+    StartAsking,
     StartJob,
     StartPoll,
-    StartReading,
     Store,
     snapshot_of,
 )
@@ -129,7 +128,7 @@ class HostActor:
                 self._refreshes.append(message.reply)
             elif isinstance(message, RunJob) and message.reply is not None:
                 message.reply.answer(False)
-            elif isinstance(message, ReadPackages):
+            elif isinstance(message, AskAgent):
                 message.reply.answer(None)
         for reply in self._refreshes:
             reply.answer(None)
@@ -166,8 +165,8 @@ class HostActor:
                     reply.answer(self.snapshot())
             case StartJob():
                 self._spawn(self._run_job, command.due)
-            case StartReading():
-                self._spawn(self._read_packages, command.reply)
+            case StartAsking():
+                self._spawn(self._ask, command.asked)
             case _:
                 assert_never(command)
 
@@ -204,13 +203,13 @@ class HostActor:
             self._shared.polled(poll.kind, outcome, trio.current_time() - started)
             self.mailbox.report(PollEnded(poll.number, outcome))
 
-    async def _read_packages(self, reply: Reply[PackageList | PollFailure]) -> None:
+    async def _ask(self, asked: AskAgent) -> None:
         take_turns(Turn(self._shared.limits.refresh, lambda _waiting: None))
-        answer: PackageList | PollFailure | None = None
+        answer: Any = None
         try:
-            answer = await read_packages(self.agent)
+            answer = await ask(self.agent, asked.question)
         finally:
-            reply.answer(answer)
+            asked.reply.answer(answer)
             # What else uses the client may still need its connection.
             if self._poll_scope is None and not self.state.job_running and not self._shared.keep_connections:
                 await self.agent.aclose()

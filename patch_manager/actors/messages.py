@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import trio
 
-from patch_manager.actors.agent.models import AgentHealth, AgentInfo, PackageList, PatchList
+from patch_manager.actors.agent.client import AgentClient
+from patch_manager.actors.agent.models import AgentHealth, AgentInfo, PatchList
 from patch_manager.domain.health import FailureKind
 from patch_manager.domain.hosts import HostRecord, HostSnapshot, JobInHand
 from patch_manager.domain.jobs import DueJob
@@ -58,13 +60,14 @@ class RunJob:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadPackages:
-    """Somebody looks at the host's packages: ask its agent. Thousands of rows, so nothing of it is kept."""
+class AskAgent:
+    """Somebody looks at what nothing is kept of (packages, a service, a job): ask the agent now, and answer."""
 
-    reply: Reply[PackageList | PollFailure]
+    question: Callable[[AgentClient], Awaitable[Any]]
+    reply: Reply[Any]
 
 
-Command = RefreshNow | RunJob | ReadPackages
+Command = RefreshNow | RunJob | AskAgent
 
 
 # Flags: only the latest of each counts

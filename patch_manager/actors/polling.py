@@ -6,18 +6,17 @@ client and one host's client serves polls, refreshes and jobs, each with a limit
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from math import inf
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import trio
 
 from patch_manager.actors.agent.client import AgentClient
 from patch_manager.actors.agent.failures import AgentFailure, reason
-from patch_manager.actors.agent.models import PackageList
 from patch_manager.actors.health_rules import NOT_THE_HOSTS_FAULT
 from patch_manager.actors.messages import PollFailure, PollKind, PollOutcome
 from patch_manager.actors.silence import unless_silent
@@ -29,6 +28,7 @@ LOOK_SECONDS = 0.1
 LONGEST_PASS_SECONDS = 0.05
 """A pass of the event loop that takes longer says that this process is the slow one, and nothing of the hosts."""
 
+T = TypeVar("T")
 Connecting = Callable[[], AbstractAsyncContextManager[None]]
 
 
@@ -161,10 +161,10 @@ async def read_host(agent: AgentClient, kind: PollKind) -> PollOutcome:
     return PollOutcome(health, info, patches, trouble)
 
 
-async def read_packages(agent: AgentClient) -> PackageList | PollFailure:
-    """All packages of the host, or why they could not be read."""
+async def ask(agent: AgentClient, question: Callable[[AgentClient], Awaitable[T]]) -> T | PollFailure:
+    """What the agent answers, or why it gives no answer."""
     try:
-        return await agent.packages()
+        return await question(agent)
     except AgentFailure as failure:
         return PollFailure(failure.kind, reason(failure), failure.retry_after)
 

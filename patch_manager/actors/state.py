@@ -8,8 +8,7 @@ from math import inf
 from typing import Final
 
 from patch_manager.actors import health_rules
-from patch_manager.actors.agent.models import PackageList
-from patch_manager.actors.messages import PollFailure, PollKind, Reply
+from patch_manager.actors.messages import AskAgent, PollKind
 from patch_manager.actors.schedule import Slots
 from patch_manager.domain.health import ActorState
 from patch_manager.domain.host_status import HealthChange, HostStatus
@@ -117,13 +116,13 @@ class StartJob:
 
 
 @dataclass(frozen=True, slots=True)
-class StartReading:
-    """Read the packages in a child, which answers by itself: nothing of the state changes."""
+class StartAsking:
+    """Ask the agent in a child, which answers by itself: nothing of the state changes."""
 
-    reply: Reply[PackageList | PollFailure]
+    asked: AskAgent
 
 
-CoreCommand = StartPoll | CancelPoll | NewAgent | Publish | Store | AnswerRefresh | StartJob | StartReading
+CoreCommand = StartPoll | CancelPoll | NewAgent | Publish | Store | AnswerRefresh | StartJob | StartAsking
 
 
 def snapshot_of(state: HostState, now: Now) -> HostSnapshot:

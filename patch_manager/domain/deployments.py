@@ -10,7 +10,9 @@ from enum import StrEnum
 from typing import Final, Generic, TypeVar
 from uuid import UUID
 
+from patch_manager.domain.exclusions import Excluded
 from patch_manager.domain.jobs import ACTIVE, JobState, Operation, PackageOutcome, RebootPolicy, When
+from patch_manager.domain.rollouts import Problem, RingState, Rollout
 
 Item = TypeVar("Item")
 
@@ -27,7 +29,8 @@ def invalid_package_names(names: Iterable[str]) -> tuple[str, ...]:
 class DeploymentRequest:
     """What an operator asked for. ``packages`` None means all that is pending when each job starts.
 
-    ``override_freeze``: an admin lets it start inside freezes.
+    ``override_freeze``: an admin lets it start inside freezes. ``rollout`` None: all hosts at once. ``exclude`` is left
+    out, beside what is so for all.
     """
 
     host_ids: tuple[UUID, ...] = ()
@@ -37,13 +40,18 @@ class DeploymentRequest:
     when: When = When.NOW
     reboot: RebootPolicy = RebootPolicy.NEVER
     override_freeze: bool = False
+    exclude: tuple[Excluded, ...] = ()
+    rollout: Rollout | None = None
 
 
 class DeploymentState(StrEnum):
-    """Derived from the totals, never stored: it cannot disagree with the jobs."""
+    """Derived from the totals, never stored: it cannot disagree with the jobs. ``stopped``: its rollout's rule keeps
+    back jobs that have not started.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
+    STOPPED = "stopped"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -79,6 +87,11 @@ class JobTotals:
         return sum(self.count(state) for state in JobState)
 
     @property
+    def unended(self) -> int:
+        """Jobs that something will still change by itself; an unknown outcome waits for an operator."""
+        return self.total - self.succeeded - self.failed - self.cancelled - self.outcome_unknown
+
+    @property
     def state(self) -> DeploymentState:
         """Failed when, after all ended, one failed or has an unknown outcome; cancelled when nothing else happened."""
         working = sum(self.count(state) for state in ACTIVE if state is not JobState.OUTCOME_UNKNOWN)
@@ -90,6 +103,17 @@ class JobTotals:
         if self.failed or self.outcome_unknown:
             return DeploymentState.FAILED
         return DeploymentState.SUCCEEDED if self.succeeded else DeploymentState.CANCELLED
+
+
+@dataclass(frozen=True, slots=True)
+class RingView:
+    """One ring as one principal sees it; ``soak_until`` while it is soaking."""
+
+    name: str
+    hosts: int
+    state: RingState
+    totals: JobTotals
+    soak_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +131,12 @@ class DeploymentView:
     created_by: str
     finished_at: datetime | None
     override_freeze: bool = False
+    exclude: tuple[Excluded, ...] = ()
+    policy_id: UUID | None = None  # the standing policy that made it
+    rollout: Rollout | None = None
+    rings: tuple[RingView, ...] = ()
+    stopped_at: datetime | None = None
+    stop_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +170,8 @@ class TransitionView:
 class JobView:
     """A job as lists and details show it; ``transitions`` are filled in a detail only.
 
-    ``not_before`` is when a queued job may start; None while nobody knows, and once it has begun.
+    ``not_before`` is when a queued job may start; None while nobody knows, and once it has begun. ``reason`` and
+    ``created_by`` are of jobs without a deployment, ``rollback_of`` of rollbacks.
     """
 
     id: UUID
@@ -162,6 +193,10 @@ class JobView:
     transitions: tuple[TransitionView, ...] = ()
     when: When = When.NOW
     not_before: datetime | None = None
+    ring: int = 0
+    reason: str = ""
+    created_by: str | None = None
+    rollback_of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +233,18 @@ class PreviewPackage:
 
 
 @dataclass(frozen=True, slots=True)
+class PreviewExcluded:
+    """A pending package that would be left out; ``standing``: for every deployment, not this one only."""
+
+    name: str
+    package: str  # the name or pattern that excludes it
+    owner: str
+    reason: str
+    expires_at: datetime | None
+    standing: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PreviewHost:
     """What a deployment would do on one host; ``problem`` says why it may not work."""
 
@@ -209,18 +256,39 @@ class PreviewHost:
     runs: str
     runs_at: datetime | None  # None: nobody knows
     problem: str | None
+    excluded: tuple[PreviewExcluded, ...] = ()
+    outside_windows: bool = False
+    ring: int = 0
+    reboot_hold: str | None = None  # why it will not be rebooted although it needs to be
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewRing:
+    """One ring of a deployment before it is made."""
+
+    name: str
+    host_count: int
+    package_count: int
+    reboot_count: int
+    problem_count: int
 
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPreview:
-    """A deployment before it is made."""
+    """A deployment before it is made.
+
+    ``outside_windows_count``: hosts that it would touch at once though no window of theirs is open.
+    """
 
     host_count: int
     package_count: int
     cve_count: int
     reboot_count: int
     problem_count: int
+    outside_windows_count: int
+    excluded_count: int
     hosts: tuple[PreviewHost, ...]
+    rings: tuple[PreviewRing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +310,10 @@ class JobFilter:
     limit: int = 50
     cursor: str | None = None
     search: str | None = None  # part of the host's name or address, or of the message
+    ring: int | None = None
+    operations: tuple[Operation, ...] | None = None
+    since: datetime | None = None  # created at that moment or later
+    until: datetime | None = None  # created before
 
 
 class Resolution(StrEnum):
@@ -277,6 +349,21 @@ class InvalidPackages:
 
 
 @dataclass(frozen=True, slots=True)
+class InvalidExclusion:
+    """A pattern that excludes nothing that an agent lists, or everything: 422. ``index`` is its place."""
+
+    index: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidRollout:
+    """The rollout cannot be, or not with these hosts: 422 with the fields."""
+
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class IdempotencyConflict:
     """The idempotency key was used with another body: 409."""
 
@@ -293,4 +380,11 @@ class NotPossible:
     reason: str
 
 
-CreateRefusal = HostsNotAvailable | OnlyAdmins | NoHosts | InvalidPackages | IdempotencyConflict
+@dataclass(frozen=True, slots=True)
+class NotWholly:
+    """The deployment concerns hosts out of the principal's sight, and this decision all of its hosts: 403."""
+
+
+CreateRefusal = (
+    HostsNotAvailable | OnlyAdmins | NoHosts | InvalidPackages | InvalidExclusion | InvalidRollout | IdempotencyConflict
+)

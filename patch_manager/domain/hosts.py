@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from patch_manager.domain.health import ActorState, Health
+from patch_manager.domain.holds import RebootHold
 from patch_manager.domain.patches import Patch, Severity
 
 
@@ -21,6 +22,7 @@ class HostRecord:
     display_name: str
     group_ids: frozenset[UUID]
     created_at: datetime
+    reboot_hold: RebootHold | None = None
 
 
 @dataclass(frozen=True, slots=True)

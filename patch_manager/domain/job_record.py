@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from patch_manager.domain.jobs import JobState, Operation, PackageResult, RebootPolicy, When
+from patch_manager.domain.jobs import LEFT_OUT, JobState, Operation, PackageResult, RebootPolicy, When
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class Send:
     """One intent to make a mutating call, committed before its first byte. ``number`` counts all sends of the job.
 
     ``baseline_newest`` is the newest ``created_at`` of the agent's jobs; before a reboot, the host's last boot.
+    ``undoes`` is the agent's job that a rollback is of.
     """
 
     number: int
@@ -67,6 +68,7 @@ class Send:
     intent: Moment
     outcome: SendOutcome = SendOutcome.OPEN
     agent_job_id: str | None = None
+    undoes: str | None = None
 
 
 class AttemptState(StrEnum):
@@ -102,13 +104,27 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One package of the frozen list, as it was pending when the list was frozen, and its result so far."""
+    """One package of the frozen list, as it was pending when the list was frozen, and its result so far.
+
+    ``reason`` says why it was left out.
+    """
 
     name: str
     from_version: str | None = None
     to_version: str | None = None
     requires_reboot: bool = False
     result: PackageResult = PackageResult.PENDING
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """What a rollback undoes: a finished job of ours, its job on the agent, and its packages as they were told."""
+
+    job_id: UUID
+    agent_job_id: str
+    operation: Operation
+    packages: tuple[Target, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +134,8 @@ class JobRecord:
     ``work_done`` is when we learned that the agent's work had ended well; ``agent_completed_at`` the same on the
     agent's clock, where it said so; ``rebooted_at`` when a reboot since then was proven. ``override_freeze`` is an
     admin's word. ``by_calendar``: windows and freezes decided ``not_before``, so a change of theirs plans it anew.
+    ``versions`` goes with ``requested`` (None: any), ``purge`` with a removal, ``undoes`` with a rollback.
+    ``max_unavailable``: the deployment's limit of hosts of a group that reboot at once.
     """
 
     id: UUID
@@ -144,15 +162,29 @@ class JobRecord:
     rebooted_at: datetime | None = None
     override_freeze: bool = False
     by_calendar: bool = False
+    versions: tuple[str | None, ...] = ()
+    purge: bool = False
+    undoes: Undo | None = None
+    max_unavailable: int | None = None
 
     @property
     def wanted(self) -> tuple[Target, ...]:
-        """The frozen list without what was never pending here."""
-        return tuple(t for t in self.targets or () if t.result is not PackageResult.NOT_NEEDED)
+        """The frozen list without what was never pending here, or was left out."""
+        return tuple(t for t in self.targets or () if t.result not in LEFT_OUT)
+
+    @property
+    def excluded(self) -> tuple[Target, ...]:
+        """What was left out of the list on purpose."""
+        return tuple(t for t in self.targets or () if t.result is PackageResult.EXCLUDED)
+
+    @property
+    def not_accepted(self) -> tuple[str, ...]:
+        """Names on the list that cannot be asked for: what they stand for is still pending at the job's end."""
+        return tuple(t.name for t in self.targets or () if t.result is PackageResult.NOT_ACCEPTED)
 
     @property
     def send_of_attempt(self) -> Send | None:
-        """The latest apply of the current attempt; None before its first."""
+        """The latest call that does this job's work in the current attempt; None before its first."""
         if self.send is None or self.attempt is None or self.send.operation is not self.operation:
             return None
         return self.send if self.send.attempt == self.attempt.number else None

@@ -64,24 +64,35 @@ class When(StrEnum):
 
 
 class PackageResult(StrEnum):
-    """Verified result of one package of a job, read from the host's patches after the work."""
+    """Verified result of one package of a job, read from the host's patches or packages after the work."""
 
     PENDING = "pending"
     UPDATED = "updated"
+    INSTALLED = "installed"
+    REMOVED = "removed"
+    RESTORED = "restored"  # a rollback put it back
+    NOT_RESTORED = "not_restored"
     KEPT_BACK = "kept_back"
     FAILED = "failed"
     NOT_NEEDED = "not_needed"
+    EXCLUDED = "excluded"  # pending, and left out on purpose
+    NOT_ACCEPTED = "not_accepted"  # pending, under a name that agents refuse together with the whole request
     UNKNOWN = "unknown"
+
+
+LEFT_OUT = frozenset({PackageResult.NOT_NEEDED, PackageResult.EXCLUDED, PackageResult.NOT_ACCEPTED})
+"""Results of packages that are never asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class PackageOutcome:
-    """One package of a job and what became of it, with the versions where they are known."""
+    """One package of a job and what became of it, with the versions where they are known; why it was left out."""
 
     name: str
     result: PackageResult
     from_version: str | None = None
     to_version: str | None = None
+    reason: str | None = None
 
 
 NOT_RETRYABLE = frozenset(

@@ -74,14 +74,17 @@ class Opening:
         return self.opens_at <= at < self.closes_at
 
 
-def openings(windows: Sequence[HostWindow], since: datetime) -> Iterator[Opening]:
-    """Openings that close after ``since``, in order: one that is open at ``since`` comes first."""
+def openings(windows: Sequence[HostWindow], since: datetime, *, apart: bool = False) -> Iterator[Opening]:
+    """Openings that close after ``since``, in order: one that is open at ``since`` comes first.
+
+    ``apart``: windows that only meet are told one by one; those that overlap never are.
+    """
     current: Opening | None = None
     for occurrence, window in _merged(windows, since):
         until = occurrence.closes_at - window.window.cutoff
         if current is None:
             current = Opening(occurrence.opens_at, occurrence.closes_at, until, window)
-        elif occurrence.opens_at <= current.closes_at <= since + _LONGEST_OPENING:
+        elif _joins(current, occurrence, apart) and current.closes_at <= since + _LONGEST_OPENING:
             closes_at = max(current.closes_at, occurrence.closes_at)
             current = Opening(current.opens_at, closes_at, max(current.start_until, until), current.window)
         else:
@@ -89,6 +92,10 @@ def openings(windows: Sequence[HostWindow], since: datetime) -> Iterator[Opening
             current = Opening(occurrence.opens_at, occurrence.closes_at, until, window)
     if current is not None:
         yield current
+
+
+def _joins(current: Opening, following: Occurrence, apart: bool) -> bool:
+    return following.opens_at < current.closes_at or (following.opens_at == current.closes_at and not apart)
 
 
 def _merged(windows: Sequence[HostWindow], since: datetime) -> Iterator[tuple[Occurrence, HostWindow]]:
@@ -172,11 +179,13 @@ class Closed:
     """Why a host may not be touched at this moment, and when a job that waits for it may start (None: not planned).
 
     ``reason`` ends a sentence (*not sent: …*); ``waiting`` is the message of a job that stays in its queue.
+    ``on_hold``: an operator keeps the host from being rebooted, and nobody knows until when.
     """
 
     reason: str
     waiting: str
     until: datetime | None
+    on_hold: bool = False
 
 
 def closed_to_start(

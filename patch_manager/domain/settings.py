@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -27,6 +29,15 @@ class PollingSettings(Section):
     health_seconds: float = Field(default=300.0, gt=0)
     patches_seconds: float = Field(default=1800.0, gt=0)
     keep_connections: bool = Field(default=False, description="kept connections cost 36 KiB and a file each")
+
+
+class NotificationSettings(Section):
+    """Where mail and webhooks may go besides the outside and private networks, and whose certificates count."""
+
+    ca_file: Path | None = Field(default=None, description="trusted besides the system's authorities, PEM")
+    allow_loopback: bool = Field(
+        default=False, description="a mail relay on this machine; agent.allow_loopback allows it too"
+    )
 
 
 class LimitSettings(Section):

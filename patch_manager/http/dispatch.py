@@ -47,7 +47,9 @@ async def authenticate(permission: Permission) -> Principal | Failure:
 
 
 async def read_body(model: type[BaseModel]) -> BaseModel | Failure:
-    """The validated JSON body."""
+    """The validated JSON body; none at all where the model says that it may be left out."""
+    if getattr(model, "may_be_absent", False) and not request.content_type and not await request.get_data():
+        return model()
     if request.mimetype != JSON:
         return UnsupportedMediaType()
     try:

@@ -77,7 +77,7 @@ def hypercorn_config() -> Config:
     config.websocket_ping_interval = 20.0
     config.h11_max_incomplete_size = 32 * 1024
     config.h2_max_header_list_size = 32 * 1024
-    config.h2_max_concurrent_streams = 100
+    config.h2_max_concurrent_streams = 32  # handlers of requests that anybody may make
     return config
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from hypercorn.config import Config
 from hypercorn.events import Closed, RawData
 from hypercorn.events import Event as WireEvent
 from hypercorn.protocol.events import Body, Data, Event, Request, StreamClosed
+from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol, H11WSConnection
 from hypercorn.protocol.ws_stream import FrameTooLargeError, WebsocketBuffer, WSStream
@@ -32,6 +33,8 @@ from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import RemoteProtocolError
 
 MAX_MESSAGE_BYTES = 64 * 1024
+PART_BYTES = 16 * 1024  # of an answer over HTTP/2 that is kept beside it; Hypercorn's buffer takes whole bodies
+STALL_SECONDS = 20.0  # a client that makes no room for the next part has its stream reset
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -148,7 +151,11 @@ class GuardedH11(H11Protocol):
 
 
 class GuardedH2(H2Protocol):
-    """HTTP/2 without CONNECT (browsers then open WebSockets over HTTP/1.1); a bad request ends its stream only."""
+    """HTTP/2 without CONNECT (browsers then open WebSockets over HTTP/1.1); a bad request ends its stream only.
+
+    A client with a window of zero can ask for a hundred answers on each connection and take none. So an answer goes
+    into its stream's buffer in small parts, and waits for room a while only.
+    """
 
     def __init__(self, *args: object, config: Config) -> None:
         super().__init__(*args)  # type: ignore[arg-type]  # passed through
@@ -169,6 +176,26 @@ class GuardedH2(H2Protocol):
             if isinstance(event, RawData):
                 await self.send(Closed())
 
+    async def stream_send(self, event: StreamEvent) -> None:
+        parts = _parts(event) if isinstance(event, Body) else [event]
+        for part in parts:
+            with trio.move_on_after(STALL_SECONDS) as waiting:
+                await super().stream_send(part)
+                buffer = self.stream_buffers.get(event.stream_id)
+                if buffer is not None and buffer.buffer:
+                    # Hypercorn's own wait for room ends as soon as its sender passes by, room or not.
+                    await buffer.drain()
+            if waiting.cancelled_caught:
+                await self._reset(event.stream_id)
+                return
+
+    async def _reset(self, stream_id: int) -> None:
+        with contextlib.suppress(h2.exceptions.ProtocolError):
+            self.connection.reset_stream(stream_id, h2.errors.ErrorCodes.CANCEL)
+        await self._close_stream(stream_id)  # tells the app
+        await self._window_updated(stream_id)  # wakes the sender, which drops the buffer
+        await self._flush()
+
     async def _handle_events(self, events: list[h2.events.Event]) -> None:
         for event in events:
             if isinstance(event, h2.events.RequestReceived) and not acceptable(event.headers or []):
@@ -180,6 +207,14 @@ class GuardedH2(H2Protocol):
                     self.connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             else:
                 await super()._handle_events([event])
+
+
+def _parts(body: Body) -> Iterator[Body]:
+    if len(body.data) <= PART_BYTES:
+        yield body
+        return
+    for start in range(0, len(body.data), PART_BYTES):
+        yield replace(body, data=body.data[start : start + PART_BYTES])
 
 
 def acceptable(headers: Headers) -> bool:

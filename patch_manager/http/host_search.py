@@ -86,6 +86,8 @@ def _predicates(query: HostQuery, now: datetime) -> list[Predicate]:
         found.append(lambda host: (not host.record.group_ids) is query.ungrouped)
     if query.reboot_required is not None:
         found.append(lambda host: host.reboot_required is query.reboot_required)
+    if query.reboot_hold is not None:
+        found.append(lambda host: (host.record.reboot_hold is not None) is query.reboot_hold)
     if query.max_severity:
         severities = frozenset(query.max_severity)
         found.append(lambda host: host.patches.max_severity is not None and host.patches.max_severity in severities)

@@ -125,7 +125,8 @@ def _operation(operation: Operation, refs: dict[tuple[type[BaseModel], str], Jso
         described["parameters"] = parameters
     if operation.body is not None:
         schema = refs[operation.body, "validation"]
-        described["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
+        required = not getattr(operation.body, "may_be_absent", False)
+        described["requestBody"] = {"required": required, "content": {JSON: {"schema": schema}}}
     if operation.permission is not Permission.PUBLIC:
         described["security"] = [{"bearer": []}]
     return described

@@ -16,6 +16,7 @@ from quart import current_app
 
 from patch_manager.auth import Auth
 from patch_manager.domain.audit import AuditEvent, Outcome
+from patch_manager.domain.notifications import Notifier
 from patch_manager.domain.principal import Principal
 from patch_manager.domain.settings import AgentSettings, LimitSettings
 from patch_manager.http.call import call
@@ -29,6 +30,7 @@ from patch_manager.supervisor.facade import Fleet
 from patch_manager.supervisor.fleet_bytes import FleetBlobs
 from patch_manager.supervisor.jobs.calendar import Calendar
 from patch_manager.supervisor.jobs.deployments import Deployments
+from patch_manager.supervisor.jobs.operations import HostOperations
 
 if TYPE_CHECKING:
     from patch_manager.http.operations import Readiness
@@ -60,7 +62,9 @@ class Services:
     auth: Auth
     supervisor: Fleet
     deployments: Deployments
+    operations: HostOperations
     calendar: Calendar
+    notifier: Notifier
     vault: Vault
     authority: CertificateAuthority
     settings: HttpSettings

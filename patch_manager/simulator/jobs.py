@@ -55,6 +55,7 @@ class Job:
     stderr: str = ""
     rollback_job_id: str | None = None
     updated: tuple[str, ...] = ()  # what it took off the pending list, for a rollback to put back
+    changed: tuple[str, ...] = ()  # what it installed or removed
 
     @property
     def exclusive(self) -> bool:

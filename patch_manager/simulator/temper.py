@@ -79,3 +79,4 @@ class Temper:
     lost_answers: int = 1
     self_updating: bool = False
     queue_full: bool = False
+    idle_rollbacks: bool = False  # rollbacks complete and change nothing

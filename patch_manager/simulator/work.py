@@ -60,8 +60,7 @@ async def _carry_out(host: SimulatedHost, job: Job) -> None:
             _install_or_remove(host, job)
         case Operation.ROLLBACK:
             await _steps(host, job, job.packages or ())
-            host.put_back(job.original.updated if job.original is not None else ())
-            job.finish(Status.COMPLETED, "Rollback completed")
+            _roll_back(host, job)
         case Operation.REBOOT:
             job.message = "Rebooting"
             host.start_soon(host.reboot, job.delay)  # never reports completion: the host goes away
@@ -126,6 +125,19 @@ async def _update(host: SimulatedHost, job: Job) -> None:
         host.start_soon(host.reboot, job.delay)
 
 
+def _roll_back(host: SimulatedHost, job: Job) -> None:
+    if job.status.is_final:
+        return
+    if job.original is not None and not host.temper.idle_rollbacks:
+        host.put_back(job.original.updated)
+        if job.original.operation is Operation.REMOVE:
+            host.removed.difference_update(job.original.changed)
+        else:
+            host.removed.update(job.original.changed)
+    job.exit_code = 0
+    job.finish(Status.COMPLETED, "Rollback completed")
+
+
 def _install_or_remove(host: SimulatedHost, job: Job) -> None:
     if job.status.is_final:
         return
@@ -139,6 +151,7 @@ def _install_or_remove(host: SimulatedHost, job: Job) -> None:
     if missing is not None:
         job.fail("PKG_NOT_FOUND", f"Unable to locate package {missing}")
         return
+    job.changed = tuple(name for name in names if (name in installed) is (job.operation is Operation.REMOVE))
     if job.operation is Operation.REMOVE:
         host.removed.update(names)
         host.patches = tuple(patch for patch in host.patches if patch.name not in names)

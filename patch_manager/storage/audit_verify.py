@@ -15,6 +15,7 @@ from patch_manager.domain.audit import GENESIS, chained
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.signed_note import AuditHead, NoteError, NoteVerifier, UnknownSigner
 
+_EXISTS = "SELECT to_regclass('audit_head') IS NOT NULL AND to_regclass('audit_log') IS NOT NULL"
 _HEAD = "SELECT seq, hash, note FROM audit_head"
 _PAGE = "SELECT seq, body, hash FROM audit_log WHERE seq > $1 ORDER BY seq LIMIT 5000"
 
@@ -56,12 +57,17 @@ async def verify_audit_log(
 
     :raises DatabaseUnavailable: no answer.
     """
-    stored = await connection.fetchrow(_HEAD)
-    if stored is None:
-        return Broken(1, "the head row is missing")
     exports = _read_exports(verifier, exported_lines)
     if isinstance(exports, Broken):
         return exports
+    if not await connection.fetchval(_EXISTS):
+        # With exported heads there was a log, and somebody dropped it.
+        return (
+            Broken(1, "the log's tables are missing") if exports else Unverifiable("the database has no audit log yet")
+        )
+    stored = await connection.fetchrow(_HEAD)
+    if stored is None:
+        return Broken(1, "the head row is missing")
     first_bad = await _check_rows(connection, exports)
     if isinstance(first_bad, Broken):
         return first_bad

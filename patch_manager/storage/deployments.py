@@ -10,13 +10,16 @@ from uuid import UUID
 
 import asyncpg
 
-from patch_manager.domain.deployments import DeploymentRequest, DeploymentView, JobTotals
+from patch_manager.domain.deployments import DeploymentRequest, DeploymentState, DeploymentView, JobTotals
 from patch_manager.domain.jobs import Operation, RebootPolicy, When
 from patch_manager.domain.openings import Plan
 from patch_manager.domain.patches import Severity
 from patch_manager.domain.principal import Scope
 from patch_manager.storage.connecting import Connection
+from patch_manager.storage.exclusions import exclude_column, excluded_of
 from patch_manager.storage.job_scope import HOST_IN_SCOPE, JOB_IN_SCOPE, groups_of
+from patch_manager.storage.ring_views import SeenRollout, seen_rollouts
+from patch_manager.storage.rollout_json import dump_rollout
 
 _HOSTS: Final = f"""
 SELECT h.id, h.display_name, h.address,
@@ -29,18 +32,22 @@ ORDER BY h.display_name, h.id
 _GROUPS: Final = "SELECT count(*) FROM groups WHERE id = ANY ($1) AND ($2::uuid[] IS NULL OR id = ANY ($2))"
 _INSERT: Final = """
 INSERT INTO deployments (id, created_at, created_by, created_by_name, idempotency_key, request_digest, packages,
-                         security_only, starts, reboot, override_freeze)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                         security_only, starts, reboot, override_freeze, rollout, ring_names, rings_released, rolling,
+                         exclude, policy_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, CASE WHEN $12::jsonb IS NULL THEN 0 ELSE 1 END,
+        $12 IS NOT NULL, $14, $15)
 ON CONFLICT (created_by, idempotency_key) DO NOTHING RETURNING id
 """
 _BY_KEY: Final = "SELECT id, request_digest FROM deployments WHERE created_by = $1 AND idempotency_key = $2"
 _INSERT_JOBS: Final = """
 INSERT INTO jobs (id, deployment_id, host_id, host_name, host_address, operation, state, requested, security_only,
-                  starts, reboot, override_freeze, created_at, message, not_before, by_calendar)
-SELECT u.id, $8, u.host_id, u.name, u.address, $9, 'queued', $10, $11, $12, $13, $14, $15,
-       u.message, u.not_before, u.by_calendar
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::boolean[])
-     AS u (id, host_id, name, address, message, not_before, by_calendar)
+                  starts, reboot, override_freeze, created_at, max_unavailable, message, not_before, by_calendar,
+                  ring, held)
+SELECT u.id, $8, u.host_id, u.name, u.address, $9, 'queued', $10, $11, $12, $13, $14, $15, $16,
+       u.message, u.not_before, u.by_calendar, u.ring, u.held
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::boolean[],
+            $17::integer[], $18::boolean[])
+     AS u (id, host_id, name, address, message, not_before, by_calendar, ring, held)
 """
 _FIRST_TRANSITIONS: Final = """
 INSERT INTO job_transitions (id, job_id, version, at, state, reason)
@@ -59,6 +66,7 @@ CROSS JOIN LATERAL (
            count(*) FILTER (WHERE j.state = 'failed') AS failed,
            count(*) FILTER (WHERE j.state = 'cancelled') AS cancelled,
            count(*) FILTER (WHERE j.state = 'outcome_unknown') AS outcome_unknown,
+           count(*) FILTER (WHERE j.state = 'queued' AND j.held) AS held,
            max(j.finished_at) AS last_finished
     FROM jobs j WHERE j.deployment_id = d.id AND j.superseded_by IS NULL AND {JOB_IN_SCOPE}
 ) t
@@ -74,18 +82,24 @@ _COUNT: Final = f"SELECT count(*) FROM deployments d WHERE {_VISIBLE}"  # noqa: 
 _HOSTS_OF: Final = "SELECT DISTINCT host_id FROM jobs WHERE deployment_id = $1 AND superseded_by IS NULL"
 _PREVIEW_HOSTS: Final = """
 SELECT h.id, h.display_name, h.address, h.health, h.health_reason, h.patches_read_at, h.reboot_required,
+       h.reboot_hold_reason, h.reboot_hold_by, h.reboot_hold_at,
        (SELECT j.state FROM jobs j WHERE j.host_id = h.id
         AND j.state IN ('dispatching', 'running', 'rebooting', 'verifying', 'outcome_unknown') LIMIT 1) AS busy
 FROM hosts h WHERE h.id = ANY ($1) ORDER BY h.display_name, h.id
 """
 _PREVIEW_PATCHES: Final = """
-SELECT host_id, name, current_version, available_version, severity, cve_ids, requires_reboot
-FROM host_patches
-WHERE host_id = ANY ($1) AND ($2::text[] IS NULL OR name = ANY ($2))
-  AND (NOT $3 OR cardinality(cve_ids) > 0 OR severity = ANY ($4))
-ORDER BY host_id, name
+SELECT u.number, name, current_version, available_version, severity, cve_ids, requires_reboot
+FROM unnest($1::uuid[]) WITH ORDINALITY AS u (id, number) JOIN host_patches ON host_id = u.id
+WHERE ($2::text[] IS NULL OR name = ANY ($2)) AND (NOT $3 OR cardinality(cve_ids) > 0 OR severity = ANY ($4))
+ORDER BY u.number, name
 """
-_SECURITY_WORDS: Final = [severity.value for severity in Severity if severity.rank >= Severity.HIGH.rank]
+_REBOOTS: Final = """
+SELECT count(*) FROM hosts h WHERE h.id = ANY ($1) AND EXISTS (
+    SELECT 1 FROM host_patches p
+    WHERE p.host_id = h.id AND ($2::text[] IS NULL OR p.name = ANY ($2))
+      AND (NOT $3 OR cardinality(p.cve_ids) > 0 OR p.severity = ANY ($4)) AND (h.reboot_required OR p.requires_reboot))
+"""
+SECURITY_WORDS: Final = [severity.value for severity in Severity if severity.rank >= Severity.HIGH.rank]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +114,13 @@ class TargetHost:
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to be queued, with when it may start."""
+    """A job to be queued, with when it may start; ``held``: when its ring is released, and not before."""
 
     id: UUID
     host: TargetHost
     plan: Plan
+    ring: int = 0
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +129,13 @@ class NewDeployment:
 
     id: UUID
     created_at: datetime
-    created_by: UUID
+    created_by: UUID | None
     created_by_name: str
     idempotency_key: str | None
     digest: bytes
     request: DeploymentRequest
+    policy_id: UUID | None = None
+    ring_names: tuple[str, ...] = ()
 
 
 async def target_hosts(
@@ -162,6 +180,10 @@ async def insert_deployment(connection: Connection, new: NewDeployment, jobs: Se
         request.when.value,
         request.reboot.value,
         request.override_freeze,
+        None if request.rollout is None else dump_rollout(request.rollout),
+        list(new.ring_names),
+        exclude_column(request.exclude),
+        new.policy_id,
     )
     if inserted is None:
         return False
@@ -188,7 +210,7 @@ async def insert_jobs(
         [job.host.address for job in jobs],
         messages,
         [job.plan.not_before for job in jobs],
-        [request.when is When.WINDOW or not job.plan.starts_now for job in jobs],
+        [not job.held and (request.when is When.WINDOW or not job.plan.starts_now) for job in jobs],
         deployment_id,
         operation.value,
         None if request.packages is None else list(request.packages),
@@ -197,6 +219,9 @@ async def insert_jobs(
         request.reboot.value,
         request.override_freeze,
         at,
+        None if request.rollout is None else request.rollout.max_unavailable,
+        [job.ring for job in jobs],
+        [job.held for job in jobs],
     )
     await connection.execute(_FIRST_TRANSITIONS, ids, messages, at)
 
@@ -204,7 +229,10 @@ async def insert_jobs(
 async def get_deployment(connection: Connection, scope: Scope, deployment_id: UUID) -> DeploymentView | None:
     """A deployment with totals over the hosts in ``scope``; None when no host of it is in sight."""
     row = await connection.fetchrow(_ONE, groups_of(scope), deployment_id)
-    return None if row is None else _view(row)
+    if row is None:
+        return None
+    rollouts = await seen_rollouts(connection, [deployment_id], scope) if row["rollout"] is not None else {}
+    return _view(row, rollouts.get(deployment_id))
 
 
 async def list_deployments(
@@ -214,7 +242,8 @@ async def list_deployments(
     moment, key = after or (None, None)
     rows = await connection.fetch(_PAGE, groups_of(scope), moment, key, limit)
     total: int = await connection.fetchval(_COUNT, groups_of(scope))
-    return tuple(_view(row) for row in rows), total
+    rollouts = await seen_rollouts(connection, [row["id"] for row in rows if row["rollout"] is not None], scope)
+    return tuple(_view(row, rollouts.get(row["id"])) for row in rows), total
 
 
 async def hosts_of(connection: Connection, deployment_id: UUID) -> list[UUID]:
@@ -222,12 +251,12 @@ async def hosts_of(connection: Connection, deployment_id: UUID) -> list[UUID]:
     return [row["host_id"] for row in await connection.fetch(_HOSTS_OF, deployment_id)]
 
 
-def _view(row: asyncpg.Record) -> DeploymentView:
+def _view(row: asyncpg.Record, rollout: SeenRollout | None) -> DeploymentView:
     totals = JobTotals.of(dict(row))
-    ended = totals.queued + totals.dispatching + totals.running + totals.rebooting + totals.verifying == 0
+    stopped = row["stopped_at"] is not None and row["held"] > 0
     return DeploymentView(
         id=row["id"],
-        state=totals.state,
+        state=DeploymentState.STOPPED if stopped else totals.state,
         totals=totals,
         packages=None if row["packages"] is None else tuple(row["packages"]),
         security_only=row["security_only"],
@@ -235,19 +264,33 @@ def _view(row: asyncpg.Record) -> DeploymentView:
         reboot=RebootPolicy(row["reboot"]),
         created_at=row["created_at"],
         created_by=row["created_by_name"],
-        finished_at=row["last_finished"] if ended else None,
+        finished_at=None if totals.unended else row["last_finished"],
         override_freeze=row["override_freeze"],
+        exclude=excluded_of(row),
+        policy_id=row["policy_id"],
+        rollout=None if rollout is None else rollout.rollout,
+        rings=() if rollout is None else rollout.rings,
+        stopped_at=row["stopped_at"],
+        stop_reason=None if rollout is None else rollout.stop_reason,
     )
 
 
 async def preview_rows(
     connection: Connection, host_ids: Sequence[UUID], packages: Sequence[str] | None, security_only: bool
-) -> tuple[list[dict[str, Any]], dict[UUID, list[dict[str, Any]]]]:
+) -> tuple[list[dict[str, Any]], dict[UUID, list[Any]]]:
     """Hosts, and the patches that would be applied by host, as last read from the agents."""
     ids = list(host_ids)
     hosts = [dict(row) for row in await connection.fetch(_PREVIEW_HOSTS, ids)]
     names = None if packages is None else list(packages)
-    patches: dict[UUID, list[dict[str, Any]]] = {}
-    for row in await connection.fetch(_PREVIEW_PATCHES, ids, names, security_only, _SECURITY_WORDS):
-        patches.setdefault(row["host_id"], []).append(dict(row))
+    patches: dict[UUID, list[Any]] = {}
+    for row in await connection.fetch(_PREVIEW_PATCHES, ids, names, security_only, SECURITY_WORDS):
+        # Hosts by number: of 100,000 rows, making the ids takes as long as all else.
+        patches.setdefault(ids[row["number"] - 1], []).append(row)
     return hosts, patches
+
+
+async def reboots_at_most(connection: Connection, host_ids: Sequence[UUID], request: DeploymentRequest) -> int:
+    """How many of these hosts what was asked for may reboot, as last read; exclusions may make it fewer."""
+    names = None if request.packages is None else list(request.packages)
+    count: int = await connection.fetchval(_REBOOTS, list(host_ids), names, request.security_only, SECURITY_WORDS)
+    return count

@@ -31,6 +31,7 @@ _INSERT: Final = """
 INSERT INTO freezes (id, group_id, starts_at, ends_at, reason, created_by, created_by_name, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
+_UPDATE: Final = "UPDATE freezes SET starts_at = $2, ends_at = $3, reason = $4 WHERE id = $1"
 _DELETE: Final = "DELETE FROM freezes WHERE id = $1 RETURNING id"
 _COMING: Final = """
 SELECT id, group_id, starts_at, ends_at, reason FROM freezes WHERE ends_at > $1 ORDER BY starts_at, id
@@ -92,6 +93,11 @@ async def get_freeze(connection: Connection, freeze_id: UUID) -> FreezeRow | Non
     """A freeze, or None."""
     row = await connection.fetchrow(_BY_ID, freeze_id)
     return None if row is None else _row(row)
+
+
+async def update_freeze(connection: Connection, after: FreezeRow) -> None:
+    """Write the times and the reason."""
+    await connection.execute(_UPDATE, after.id, after.starts_at, after.ends_at, after.reason)
 
 
 async def delete_freeze(connection: Connection, freeze_id: UUID) -> bool:

@@ -13,7 +13,7 @@ import asyncpg
 from patch_manager.storage.connecting import Connection
 
 _GROUP: Final = """
-SELECT g.id, g.name, g.name_key, g.description, g.created_at,
+SELECT g.id, g.name, g.name_key, g.description, g.max_unavailable, g.created_at,
        (SELECT count(*) FROM group_hosts h WHERE h.group_id = g.id) AS host_count,
        (SELECT count(*) FROM group_users u WHERE u.group_id = g.id) AS user_count
 FROM groups g
@@ -37,7 +37,7 @@ ON CONFLICT (name_key) DO NOTHING RETURNING id
 """
 _LOCK: Final = "SELECT id FROM groups WHERE id = $1 FOR UPDATE"
 _NAME_TAKEN: Final = "SELECT id FROM groups WHERE name_key = lower($1) AND id <> $2"
-_UPDATE: Final = "UPDATE groups SET name = $2, description = $3 WHERE id = $1"
+_UPDATE: Final = "UPDATE groups SET name = $2, description = $3, max_unavailable = $4 WHERE id = $1"
 _HOSTS: Final = "SELECT host_id FROM group_hosts WHERE group_id = $1"
 _LOCK_HOSTS: Final = """
 SELECT id FROM hosts WHERE id IN (SELECT host_id FROM group_hosts WHERE group_id = $1) ORDER BY id FOR UPDATE
@@ -56,12 +56,16 @@ _REMOVE_USER: Final = "DELETE FROM group_users WHERE group_id = $1 AND user_id =
 
 @dataclass(frozen=True, slots=True)
 class GroupRow:
-    """A group and how many hosts and users it holds; ``name_key``, which lists are ordered by, is the database's."""
+    """A group and how many hosts and users it holds; ``name_key``, which lists are ordered by, is the database's.
+
+    ``max_unavailable``: so many of its hosts may reboot at once; None: any number.
+    """
 
     id: UUID
     name: str
     name_key: str
     description: str
+    max_unavailable: int | None
     created_at: datetime
     host_count: int
     user_count: int
@@ -121,9 +125,11 @@ async def name_taken(connection: Connection, name: str, *, by_other_than: UUID) 
     return await connection.fetchval(_NAME_TAKEN, name, by_other_than) is not None
 
 
-async def update_group(connection: Connection, group_id: UUID, *, name: str, description: str) -> None:
-    """Rename or describe; raises `asyncpg.UniqueViolationError` when the name was taken meanwhile."""
-    await connection.execute(_UPDATE, group_id, name, description)
+async def update_group(
+    connection: Connection, group_id: UUID, *, name: str, description: str, max_unavailable: int | None
+) -> None:
+    """Rename, describe or limit; raises `asyncpg.UniqueViolationError` when the name was taken meanwhile."""
+    await connection.execute(_UPDATE, group_id, name, description, max_unavailable)
 
 
 async def delete_group(connection: Connection, group_id: UUID) -> DeletedGroup:

@@ -16,6 +16,7 @@ import asyncpg
 
 from patch_manager.domain.hosts import HostRecord
 from patch_manager.storage.connecting import Connection
+from patch_manager.storage.holds import hold_of
 
 _INSERT: Final = """
 INSERT INTO hosts (id, address, port, fqdn, display_name, created_at, created_by)
@@ -28,6 +29,7 @@ UPDATE certificates SET host_id = $1 WHERE host_id IS NULL AND profile = 'agent_
 """
 _RECORD: Final = """
 SELECT h.id, h.address, h.port, h.fqdn, h.display_name, h.created_at,
+       h.reboot_hold_reason, h.reboot_hold_by, h.reboot_hold_at,
        ARRAY(SELECT g.group_id FROM group_hosts g WHERE g.host_id = h.id) AS group_ids
 FROM hosts h
 """
@@ -73,6 +75,7 @@ def _record(row: asyncpg.Record) -> HostRecord:
         display_name=row["display_name"],
         group_ids=frozenset(row["group_ids"]),
         created_at=row["created_at"],
+        reboot_hold=hold_of(row),
     )
 
 

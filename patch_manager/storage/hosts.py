@@ -14,6 +14,7 @@ from patch_manager.domain.host_status import HostStatus, StoredHost
 from patch_manager.domain.hosts import HostFacts, HostRecord, PatchSummary
 from patch_manager.domain.patches import Severity
 from patch_manager.storage.connecting import Connection
+from patch_manager.storage.holds import hold_of
 
 _SELECT: Final = """
 SELECT h.*, ARRAY(SELECT g.group_id FROM group_hosts g WHERE g.host_id = h.id) AS group_ids FROM hosts h
@@ -43,6 +44,7 @@ def _host(row: asyncpg.Record, shared: dict[frozenset[UUID], frozenset[UUID]]) -
         display_name=row["display_name"],
         group_ids=shared.setdefault(groups, groups),
         created_at=row["created_at"],
+        reboot_hold=hold_of(row),
     )
     return StoredHost(record, _status(row))
 

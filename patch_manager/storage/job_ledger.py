@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from patch_manager.domain.job_record import Attempt, AttemptState, JobRecord, Moment, Send, SendOutcome, Target
+from patch_manager.domain.job_record import Attempt, AttemptState, JobRecord, Moment, Send, SendOutcome, Target, Undo
 from patch_manager.domain.jobs import DueJob, JobKey, JobState, Operation, PackageResult, RebootPolicy, When
 from patch_manager.storage.connecting import Connection
 
@@ -48,6 +48,7 @@ SELECT DISTINCT ON (job_id) * FROM job_attempts WHERE job_id = ANY ($1) ORDER BY
 """
 _LAST_SENDS: Final = "SELECT DISTINCT ON (job_id) * FROM job_sends WHERE job_id = ANY ($1) ORDER BY job_id, number DESC"
 _TARGETS: Final = "SELECT * FROM job_packages WHERE job_id = ANY ($1) ORDER BY job_id, name"
+_UNDONE: Final = "SELECT id, operation FROM jobs WHERE id = ANY ($1)"
 _KEPT: Final = "SELECT id FROM job_transitions WHERE id = ANY ($1)"
 _VERSIONS: Final = "SELECT id FROM jobs WHERE id = ANY ($1) ORDER BY id FOR UPDATE"
 _UPDATE: Final = f"""
@@ -84,14 +85,15 @@ ON CONFLICT (job_id, number) DO UPDATE SET
 """
 _SEND: Final = """
 INSERT INTO job_sends (job_id, number, attempt, operation, packages, baseline_ids, baseline_newest, intent_at,
-                       boot_id, boot_clock, epoch, outcome, agent_job_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                       boot_id, boot_clock, epoch, outcome, agent_job_id, undoes)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 """
 _OUTCOME: Final = "UPDATE job_sends SET outcome = $3, agent_job_id = $4 WHERE job_id = $1 AND number = $2"
 _PACKAGE: Final = """
-INSERT INTO job_packages (job_id, name, from_version, to_version, requires_reboot, result)
-VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (job_id, name) DO UPDATE SET result = excluded.result
+INSERT INTO job_packages (job_id, name, from_version, to_version, requires_reboot, result, reason)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (job_id, name) DO UPDATE SET
+    result = excluded.result, to_version = excluded.to_version, reason = excluded.reason
 """
 _GROUPS: Final = "SELECT host_id, group_id FROM group_hosts WHERE host_id = ANY ($1)"
 
@@ -154,13 +156,21 @@ async def load_records(connection: Connection, job_ids: Sequence[UUID]) -> dict[
     if targets:
         for found in await connection.fetch(_TARGETS, list(targets)):
             targets[found["job_id"]].append(_target(found))
+    undone = await _undone(connection, rows)
     return {
-        row["id"]: _record(row, attempts.get(row["id"]), sends.get(row["id"]), targets.get(row["id"])) for row in rows
+        row["id"]: _record(
+            row, attempts.get(row["id"]), sends.get(row["id"]), targets.get(row["id"]), undone.get(row["id"])
+        )
+        for row in rows
     }
 
 
 def _record(
-    row: asyncpg.Record, attempt: asyncpg.Record | None, send: asyncpg.Record | None, targets: list[Target] | None
+    row: asyncpg.Record,
+    attempt: asyncpg.Record | None,
+    send: asyncpg.Record | None,
+    targets: list[Target] | None,
+    undoes: Undo | None,
 ) -> JobRecord:
     done = None
     if row["work_done_at"] is not None:
@@ -190,12 +200,42 @@ def _record(
         rebooted_at=row["rebooted_at"],
         override_freeze=row["override_freeze"],
         by_calendar=row["by_calendar"],
+        versions=() if row["versions"] is None else tuple(row["versions"]),
+        purge=row["purge"],
+        undoes=undoes,
+        max_unavailable=row["max_unavailable"],
     )
+
+
+async def _undone(connection: Connection, rows: Sequence[asyncpg.Record]) -> dict[UUID, Undo]:
+    """What those of the jobs that are rollbacks undo."""
+    rollbacks = [row for row in rows if row["rollback_of"] is not None]
+    if not rollbacks:
+        return {}
+    originals = [row["rollback_of"] for row in rollbacks]
+    operations = {row["id"]: Operation(row["operation"]) for row in await connection.fetch(_UNDONE, originals)}
+    packages: dict[UUID, list[Target]] = {}
+    for found in await connection.fetch(_TARGETS, originals):
+        packages.setdefault(found["job_id"], []).append(_target(found))
+    return {
+        row["id"]: Undo(
+            row["rollback_of"],
+            row["rollback_agent_job_id"],
+            operations[row["rollback_of"]],
+            tuple(packages.get(row["rollback_of"], ())),
+        )
+        for row in rollbacks
+    }
 
 
 def _target(row: asyncpg.Record) -> Target:
     return Target(
-        row["name"], row["from_version"], row["to_version"], row["requires_reboot"], PackageResult(row["result"])
+        row["name"],
+        row["from_version"],
+        row["to_version"],
+        row["requires_reboot"],
+        PackageResult(row["result"]),
+        row["reason"],
     )
 
 
@@ -215,6 +255,7 @@ def _send(row: asyncpg.Record) -> Send:
         intent=Moment(row["intent_at"], row["boot_id"], row["boot_clock"]),
         outcome=SendOutcome(row["outcome"]),
         agent_job_id=row["agent_job_id"],
+        undoes=row["undoes"],
     )
 
 
@@ -286,7 +327,7 @@ async def _write_details(connection: Connection, changes: Sequence[Change], epoc
                 outcomes.append((job_id, after.send.number, after.send.outcome.value, after.send.agent_job_id))
         known = set(before.targets or ())
         packages += [
-            (job_id, t.name, t.from_version, t.to_version, t.requires_reboot, t.result.value)
+            (job_id, t.name, t.from_version, t.to_version, t.requires_reboot, t.result.value, _clean(t.reason))
             for t in after.targets or ()
             if t not in known
         ]
@@ -329,6 +370,7 @@ def _send_row(job_id: UUID, send: Send, epoch: int) -> tuple[Any, ...]:
         epoch,
         send.outcome.value,
         send.agent_job_id,
+        send.undoes,
     )
 
 

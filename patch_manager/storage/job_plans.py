@@ -27,6 +27,10 @@ INSERT INTO job_transitions (id, job_id, version, at, state, reason)
 SELECT gen_random_uuid(), u.id, u.version, $4, 'queued', u.reason
 FROM unnest($1::uuid[], $2::integer[], $3::text[]) AS u (id, version, reason)
 """
+_STARTS: Final = """
+SELECT j.id, j.host_id, j.deployment_id, j.not_before FROM jobs j
+WHERE j.state = 'queued' AND j.starts = 'window' AND j.not_before < $1
+"""
 _NEXT: Final = "SELECT min(not_before) FROM jobs WHERE state = 'queued' AND not_before > $1"
 
 
@@ -41,6 +45,16 @@ class WaitingJob:
     override_freeze: bool
     not_before: datetime | None
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingStart:
+    """A queued job that waits for a window, and when it may start."""
+
+    id: UUID
+    host_id: UUID
+    deployment_id: UUID | None
+    not_before: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +103,8 @@ async def next_start(connection: Connection, now: datetime) -> datetime | None:
     """When the next queued job becomes due; None when none is planned."""
     found: datetime | None = await connection.fetchval(_NEXT, now)
     return found
+
+
+async def waiting_starts(connection: Connection, before: datetime) -> tuple[WaitingStart, ...]:
+    """Jobs that wait for a window which opens before that moment, on all hosts."""
+    return tuple(WaitingStart(**row) for row in await connection.fetch(_STARTS, before))

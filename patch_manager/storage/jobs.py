@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -14,18 +14,23 @@ from patch_manager.domain.jobs import JobState, Operation, PackageOutcome, Packa
 from patch_manager.domain.principal import Scope
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.job_scope import JOB_IN_SCOPE, groups_of
+from patch_manager.storage.ring_views import SeenRollout, seen_rollouts
+from patch_manager.storage.rollouts import NOTHING_SENT
 
 _MATCH: Final = f"""
 {JOB_IN_SCOPE}
 AND ($2::text[] IS NULL OR j.state = ANY ($2))
 AND ($3::uuid IS NULL OR j.host_id = $3)
 AND ($4::uuid IS NULL OR (j.deployment_id = $4 AND j.superseded_by IS NULL))
+AND ($6::integer IS NULL OR j.ring = $6)
+AND ($7::text[] IS NULL OR j.operation = ANY ($7))
+AND ($8::timestamptz IS NULL OR j.created_at >= $8) AND ($9::timestamptz IS NULL OR j.created_at < $9)
 AND ($5::text IS NULL OR strpos(lower(concat_ws(E'\\n', j.host_name, j.host_address, j.message)), lower($5)) > 0)
 """
 _PAGE: Final = f"""
 SELECT j.* FROM jobs j
-WHERE {_MATCH} AND ($6::timestamptz IS NULL OR (j.created_at, j.id) < ($6, $7::uuid))
-ORDER BY j.created_at DESC, j.id DESC LIMIT $8
+WHERE {_MATCH} AND ($10::timestamptz IS NULL OR (j.created_at, j.id) < ($10, $11::uuid))
+ORDER BY j.created_at DESC, j.id DESC LIMIT $12
 """  # noqa: S608 - constants only
 _COUNT: Final = f"SELECT count(*) FROM jobs j WHERE {_MATCH}"  # noqa: S608 - constants only
 _ONE: Final = f"SELECT j.* FROM jobs j WHERE j.id = $2 AND {JOB_IN_SCOPE}"  # noqa: S608 - constants only
@@ -38,10 +43,17 @@ _CANCEL: Final = f"""
 UPDATE jobs j SET state = 'cancelled', version = j.version + 1, message = $3, finished_at = $4, not_before = NULL
 WHERE ($2::uuid IS NULL OR j.id = $2) AND ($5::uuid IS NULL OR (j.deployment_id = $5 AND j.superseded_by IS NULL))
   AND {JOB_IN_SCOPE}
+  AND (j.state = 'queued'
+       OR ((j.state = 'dispatching' OR (j.state = 'rebooting' AND j.operation = 'reboot')) AND {NOTHING_SENT}))
+RETURNING j.id, j.host_id, j.deployment_id, j.version, j.message
+"""  # noqa: S608 - constants only
+_CANCEL_LISTED: Final = """
+UPDATE jobs j SET state = 'cancelled', version = j.version + 1, message = $2, finished_at = $3, not_before = NULL
+WHERE j.id = ANY ($1)
   AND (j.state = 'queued' OR (j.state = 'dispatching' AND NOT EXISTS (
       SELECT 1 FROM job_sends s WHERE s.job_id = j.id AND s.outcome NOT IN ('not_sent', 'refused', 'rejected'))))
 RETURNING j.id, j.host_id, j.deployment_id, j.version, j.message
-"""  # noqa: S608 - constants only
+"""
 _LOCK_ORDERED: Final = "SELECT id FROM jobs WHERE id = $1 OR deployment_id = $2 ORDER BY id FOR UPDATE"
 _RESOLVE: Final = """
 UPDATE jobs SET state = $2, version = version + 1, message = $3, finished_at = $4
@@ -52,7 +64,7 @@ INSERT INTO job_transitions (id, job_id, version, at, state, reason)
 SELECT gen_random_uuid(), u.id, u.version, $3, $4, $5 FROM unnest($1::uuid[], $2::integer[]) AS u (id, version)
 """
 _FAILED: Final = f"""
-SELECT j.id, j.host_id, j.host_name, j.host_address FROM jobs j JOIN hosts h0 ON h0.id = j.host_id
+SELECT j.id, j.host_id, j.host_name, j.host_address, j.ring FROM jobs j JOIN hosts h0 ON h0.id = j.host_id
 WHERE j.deployment_id = $2 AND j.superseded_by IS NULL AND j.state = 'failed' AND {JOB_IN_SCOPE}
 ORDER BY j.id FOR UPDATE OF j
 """  # noqa: S608 - constants only
@@ -66,11 +78,22 @@ async def list_jobs(
 ) -> tuple[tuple[JobView, ...], int]:
     """A page of jobs in sight, newest first, and how many match."""
     states = None if wanted.states is None else [state.value for state in wanted.states]
-    match = (groups_of(scope), states, wanted.host_id, wanted.deployment_id, wanted.search)
+    operations = None if wanted.operations is None else [operation.value for operation in wanted.operations]
+    match = (
+        groups_of(scope),
+        states,
+        wanted.host_id,
+        wanted.deployment_id,
+        wanted.search,
+        wanted.ring,
+        operations,
+        wanted.since,
+        wanted.until,
+    )
     moment, key = after or (None, None)
     rows = await connection.fetch(_PAGE, *match, moment, key, wanted.limit)
     total: int = await connection.fetchval(_COUNT, *match)
-    return await _views(connection, rows), total
+    return await _views(connection, rows, scope=scope), total
 
 
 async def get_job(connection: Connection, scope: Scope, job_id: UUID) -> JobView | None:
@@ -80,21 +103,31 @@ async def get_job(connection: Connection, scope: Scope, job_id: UUID) -> JobView
         return None
     steps = await connection.fetch(_TRANSITIONS, job_id)
     history = tuple(TransitionView(step["at"], JobState(step["state"]), step["reason"]) for step in steps)
-    (view,) = await _views(connection, [row], history)
+    (view,) = await _views(connection, [row], history, scope)
     return view
 
 
 async def _views(
-    connection: Connection, rows: Sequence[asyncpg.Record], history: tuple[TransitionView, ...] = ()
+    connection: Connection,
+    rows: Sequence[asyncpg.Record],
+    history: tuple[TransitionView, ...] = (),
+    scope: Scope | None = None,
 ) -> tuple[JobView, ...]:
+    """``scope``: whoever reads it; None: many may, so what is held back says nothing of other hosts."""
     ids = [row["id"] for row in rows]
+    held = {row["deployment_id"] for row in rows if _is_held(row)} if scope is not None else set()
+    rollouts = await seen_rollouts(connection, held, scope) if scope is not None else {}
     attempts: dict[UUID, list[AttemptView]] = {}
     for found in await connection.fetch(_ATTEMPTS, ids):
         attempts.setdefault(found["job_id"], []).append(_attempt(found))
     packages: dict[UUID, list[PackageOutcome]] = {}
     for found in await connection.fetch(_PACKAGES, ids):
         outcome = PackageOutcome(
-            found["name"], PackageResult(found["result"]), found["from_version"], found["to_version"]
+            found["name"],
+            PackageResult(found["result"]),
+            found["from_version"],
+            found["to_version"],
+            found["reason"],
         )
         packages.setdefault(found["job_id"], []).append(outcome)
     return tuple(
@@ -107,7 +140,7 @@ async def _views(
             operation=Operation(row["operation"]),
             state=JobState(row["state"]),
             progress=100 if row["state"] in ("succeeded", "failed", "outcome_unknown") else 0,
-            message=row["message"],
+            message=_message(row, rollouts),
             reboot=RebootPolicy(row["reboot"]),
             attempts=tuple(attempts.get(row["id"], ())),
             packages=tuple(packages.get(row["id"], ())),
@@ -118,9 +151,24 @@ async def _views(
             transitions=history,
             when=When(row["starts"]),
             not_before=row["not_before"],
+            ring=row["ring"],
+            reason=row["reason"],
+            created_by=row["created_by_name"],
+            rollback_of=row["rollback_of"],
         )
         for row in rows
     )
+
+
+def _is_held(row: asyncpg.Record) -> bool:
+    return bool(row["held"]) and row["state"] == JobState.QUEUED
+
+
+def _message(row: asyncpg.Record, rollouts: Mapping[UUID, SeenRollout]) -> str:
+    """What it waits for is told as it is now: thousands of rows are not written whenever a canary ends."""
+    rollout = rollouts.get(row["deployment_id"]) if _is_held(row) else None
+    message: str = row["message"] if rollout is None else rollout.held_message(row["ring"])
+    return message
 
 
 def _attempt(row: asyncpg.Record) -> AttemptView:
@@ -161,6 +209,15 @@ async def cancel_jobs(
     # In one order, so that the committer and a cancellation cannot wait for each other.
     await connection.execute(_LOCK_ORDERED, job_id, deployment_id)
     rows = await connection.fetch(_CANCEL, groups_of(scope), job_id, reason, at, deployment_id)
+    await _note(connection, rows, at, JobState.CANCELLED, reason)
+    return rows
+
+
+async def cancel_listed(
+    connection: Connection, job_ids: Sequence[UUID], reason: str, at: datetime
+) -> list[asyncpg.Record]:
+    """Cancel those of these jobs, which the caller has locked in order, that have sent nothing yet."""
+    rows = await connection.fetch(_CANCEL_LISTED, list(job_ids), reason, at)
     await _note(connection, rows, at, JobState.CANCELLED, reason)
     return rows
 

@@ -57,7 +57,7 @@ FROM maintenance_windows w
 WHERE w.enabled AND ($1::uuid[] IS NULL OR w.host_id = ANY ($1))
 ORDER BY w.host_id, w.created_at, w.id
 """
-_REVISION: Final = "SELECT windows, freezes FROM calendar_revision"
+_REVISION: Final = "SELECT windows, freezes, holds FROM calendar_revision"
 _HOLD: Final = "SELECT 1 FROM calendar_revision FOR SHARE"
 
 
@@ -194,10 +194,11 @@ async def enabled_windows(
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """Grows with every change of windows, and of freezes or of the groups that they are for."""
+    """Grows with every change of windows, of freezes or of the groups that they are for, and of reboot holds."""
 
     windows: int
     freezes: int
+    holds: int
 
 
 async def calendar_revision(connection: Connection) -> Revision:
@@ -205,7 +206,7 @@ async def calendar_revision(connection: Connection) -> Revision:
     row = await connection.fetchrow(_REVISION)
     if row is None:
         raise LookupError("the calendar's revision is missing")
-    return Revision(row["windows"], row["freezes"])
+    return Revision(row["windows"], row["freezes"], row["holds"])
 
 
 async def hold_calendar(connection: Connection) -> None:

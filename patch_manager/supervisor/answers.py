@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from patch_manager.actors.agent.models import PackageList
+from patch_manager.actors.agent.models import AgentService, PackageList
 from patch_manager.domain.hosts import HostSnapshot
 
 
@@ -41,6 +41,26 @@ class Quarantined:
 
 
 RefreshResult = Refreshed | StillRefreshing | Busy | NoSuchHost | Quarantined
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """The agent gave no answer to a question; ``reason`` in words. ``late``: it may still, or somebody else did not.
+
+    ``retry_after``: seconds that it asks to wait.
+    """
+
+    reason: str
+    late: bool = False
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoSuchService:
+    """The host has no service of that name."""
+
+
+ServiceResult = AgentService | NoSuchService | Unanswered | Busy | NoSuchHost | Quarantined
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from patch_manager.domain.jobs import DueJob
-from patch_manager.supervisor.answers import JobAnswer, PackagesResult, RefreshResult
+from patch_manager.supervisor.answers import JobAnswer, PackagesResult, RefreshResult, ServiceResult
 from patch_manager.supervisor.counters import PollCounters
 from patch_manager.supervisor.hub import EventHub
 from patch_manager.supervisor.limits import LimiterStatistics
@@ -42,6 +42,14 @@ class Fleet(Protocol):
 
     async def packages(self, host_id: UUID, timeout: float) -> PackagesResult:  # noqa: ASYNC109 - late is an answer
         """Ask a host's agent for all its packages; nothing is kept."""
+        ...
+
+    async def service(self, host_id: UUID, name: str, timeout: float) -> ServiceResult:  # noqa: ASYNC109 - late is an answer
+        """Ask a host's agent for the state of a service."""
+        ...
+
+    async def knows_job(self, host_id: UUID, agent_job_id: str, timeout: float) -> bool | None:  # noqa: ASYNC109
+        """Whether a host's agent knows a job; None when it gives no answer in time."""
         ...
 
     async def settled(self, host_ids: Iterable[UUID], timeout: float) -> None:  # noqa: ASYNC109 - late is no error

@@ -11,12 +11,10 @@ from uuid import UUID
 import structlog
 import trio
 
-from patch_manager.actors.agent.models import PackageList
+from patch_manager.actors.agent.models import AgentJob
 from patch_manager.actors.messages import (
     CertificatesChanged,
     PatchesStored,
-    PollFailure,
-    ReadPackages,
     RecordChanged,
     RefreshNow,
     Reply,
@@ -36,13 +34,17 @@ from patch_manager.supervisor.answers import (
     Busy,
     JobAnswer,
     NoSuchHost,
+    NoSuchService,
     PackagesResult,
     PackagesUnread,
     Quarantined,
     Refreshed,
     RefreshResult,
+    ServiceResult,
     StillRefreshing,
+    Unanswered,
 )
+from patch_manager.supervisor.asking import ask_agent
 from patch_manager.supervisor.counters import PollCounters
 from patch_manager.supervisor.hub import EventHub
 from patch_manager.supervisor.keeping import ActorKeeper, CrashRules, Keeping
@@ -286,27 +288,18 @@ class FleetSupervisor:
 
     async def packages(self, host_id: UUID, timeout: float) -> PackagesResult:  # noqa: ASYNC109 - late is an answer
         """See ``facade.Fleet``."""
-        keeper = self._keepers.get(host_id)
-        if keeper is None:
-            return NoSuchHost()
-        if keeper.quarantined is not None:
-            return Quarantined(keeper.quarantined)
-        if keeper.actor is None:
-            return Busy()
-        reply: Reply[PackageList | PollFailure] = Reply()
-        try:
-            keeper.actor.mailbox.send_nowait(ReadPackages(reply))
-        except trio.WouldBlock:
-            return Busy()
-        with trio.move_on_after(timeout):
-            match await reply.wait():
-                case PollFailure() as failure:
-                    return PackagesUnread(failure.reason)
-                case None:
-                    return Busy() if host_id in self._keepers else NoSuchHost()
-                case packages:
-                    return packages
-        return PackagesUnread(f"the agent needs longer than {timeout:.0f} seconds for its packages")
+        found = await ask_agent(self._keepers.get(host_id), lambda agent: agent.packages(), timeout)
+        return PackagesUnread(found.reason) if isinstance(found, Unanswered) else found
+
+    async def service(self, host_id: UUID, name: str, timeout: float) -> ServiceResult:  # noqa: ASYNC109
+        """See ``facade.Fleet``."""
+        found = await ask_agent(self._keepers.get(host_id), lambda agent: agent.service(name), timeout)
+        return NoSuchService() if found is None else found
+
+    async def knows_job(self, host_id: UUID, agent_job_id: str, timeout: float) -> bool | None:  # noqa: ASYNC109
+        """See ``facade.Fleet``."""
+        found = await ask_agent(self._keepers.get(host_id), lambda agent: agent.job(agent_job_id), timeout)
+        return found is not None if found is None or isinstance(found, AgentJob) else None
 
     async def settled(self, host_ids: Iterable[UUID], timeout: float) -> None:  # noqa: ASYNC109 - late is no error
         """See ``facade.Fleet``."""

@@ -12,6 +12,7 @@ from patch_manager.domain.hosts import HostSnapshot
 def host_row(snapshot: HostSnapshot, revision: int) -> dict[str, Any]:
     """The row as values that orjson encodes (UUIDs, datetimes)."""
     record, facts, patches, job = snapshot.record, snapshot.facts, snapshot.patches, snapshot.job
+    hold = record.reboot_hold
     return {
         "id": record.id,
         "address": record.address,
@@ -28,6 +29,10 @@ def host_row(snapshot: HostSnapshot, revision: int) -> dict[str, Any]:
         "agent_version": facts.agent_version,
         "last_seen_at": snapshot.last_seen_at,
         "reboot_required": snapshot.reboot_required,
+        "reboot_hold": hold is not None,
+        "reboot_hold_reason": None if hold is None else hold.reason,
+        "reboot_hold_by": None if hold is None else hold.set_by,
+        "reboot_hold_at": None if hold is None else hold.set_at,
         "pending_patches": patches.pending,
         "pending_security": patches.security,
         "pending_by_severity": {

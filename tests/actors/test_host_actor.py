@@ -15,10 +15,10 @@ from patch_manager.actors.agent.models import PackageList
 from patch_manager.actors.host_actor import HostActor
 from patch_manager.actors.mailbox import CAPACITY, Mailbox
 from patch_manager.actors.messages import (
+    AskAgent,
     CertificatesChanged,
     JobEnded,
     PollFailure,
-    ReadPackages,
     RecordChanged,
     RefreshNow,
     Reply,
@@ -114,7 +114,7 @@ async def test_packages_are_read_beside_a_slow_poll(autojump_clock: trio.testing
     async with running(shared, actor):
         await trio.sleep(5)
         reply: Reply[PackageList | PollFailure] = Reply()
-        actor.mailbox.send_nowait(ReadPackages(reply))
+        actor.mailbox.send_nowait(AskAgent(lambda agent: agent.packages(), reply))
         with trio.fail_after(1):
             answer = await reply.wait()
     assert isinstance(answer, PackageList)
@@ -127,7 +127,7 @@ async def test_whoever_waits_for_packages_of_a_retired_host_is_told(autojump_clo
     reply: Reply[PackageList | PollFailure] = Reply()
     async with running(shared, actor):
         await trio.sleep(5)
-        actor.mailbox.send_nowait(ReadPackages(reply))
+        actor.mailbox.send_nowait(AskAgent(lambda agent: agent.packages(), reply))
         actor.mailbox.flag(Retire())
         with trio.fail_after(1):
             await reply.wait()

@@ -66,7 +66,7 @@ def demo(_pages_are_built: None, tmp_path_factory: pytest.TempPathFactory) -> It
     people = dict.fromkeys(("first", "wrong", "leaver", "looker", "keeper"), "admin")
     people |= dict.fromkeys(("web-operator", "db-operator", "late-operator"), "operator")
     directory = tmp_path_factory.mktemp("browser") / "a demo"
-    with running_demo(directory, HOSTS, people=people, bundles=24) as running:
+    with running_demo(directory, HOSTS, people=people, bundles=32) as running:
         yield running
 
 

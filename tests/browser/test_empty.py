@@ -11,7 +11,7 @@ from tests.browser.program import ADMIN, Demo
 def test_every_page_of_an_empty_installation_says_what_to_do(stranger: NewPerson, empty: Demo) -> None:
     at = stranger(empty)
     page = at.sign_in(ADMIN)
-    for path in ("/", "/hosts", "/deploy"):
+    for path in ("/", "/hosts", "/deploy", "/windows"):
         at.open(path)
         expect(page.get_by_role("heading", name="No hosts yet")).to_be_visible()
         for command in ("patch-manager pki issue", "scp ", "curl -X POST"):

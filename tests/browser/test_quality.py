@@ -43,6 +43,10 @@ def story(demo: Demo) -> dict[str, str]:
     demo.api.wait_deployment(deployment_id)
     job_id = demo.api.get("/jobs", deployment_id=deployment_id)["items"][0]["id"]
     group_id = demo.api.get("/groups")["items"][0]["id"]
+    rule = {"name": "Nightly", "kind": "daily", "start_time": "01:00", "duration_minutes": 90, "timezone": "Asia/Tokyo"}
+    demo.api.post(f"/hosts/{host_id}/windows", rule, 201)
+    freeze = {"group_id": group_id, "starts_at": "2031-02-01T00:00:00Z", "ends_at": "2031-02-03T00:00:00Z"}
+    demo.api.post("/freezes", {**freeze, "reason": "stocktaking"}, 201)
     return {"host": host_id, "deployment": deployment_id, "job": job_id, "group": group_id}
 
 
@@ -58,10 +62,17 @@ PAGES = (
     "/deploy?q=web-00&is=security&what=chosen",
     "/jobs",
     "/jobs?view=failures",
+    "/jobs?view=jobs",
     "/jobs/{deployment}",
     "/jobs/{deployment}?job={job}",
+    "/windows",
+    "/windows?view=month&day=2031-02-01",
+    "/windows?tab=list",
+    "/windows?tab=freezes",
+    "/hosts/{host}?tab=windows",
     "/groups",
     "/groups/{group}",
+    "/settings",
     "/nowhere",
 )
 
@@ -114,6 +125,12 @@ def test_dialogs_and_menus_have_no_grave_accessibility_fault(admin: Person, axe:
     assert violations_in_both_schemes(page, axe) == CLEAN
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
+    page = admin.open("/windows?tab=without&q=web-00")
+    page.get_by_role("button", name="Give all").click()
+    expect(page.get_by_test_id("next-openings").get_by_role("listitem")).to_have_count(5)
+    assert violations_in_both_schemes(page, axe) == CLEAN
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     page.keyboard.press("Control+k")
     page.get_by_role("combobox", name="Search hosts, pages and actions").fill("web")
     expect(page.get_by_role("option").first).to_be_visible()
@@ -147,7 +164,9 @@ def test_the_theme_can_be_chosen_and_stays(admin: Person) -> None:
     page.get_by_role("menuitem", name="As the system").click()
 
 
-@pytest.mark.parametrize("path", ["/", "/hosts", "/hosts/{host}", "/deploy", "/jobs/{deployment}", "/groups"])
+@pytest.mark.parametrize(
+    "path", ["/", "/hosts", "/hosts/{host}", "/deploy", "/jobs/{deployment}", "/windows", "/groups", "/settings"]
+)
 def test_no_page_scrolls_sideways(admin: Person, story: dict[str, str], path: str) -> None:
     page = admin.open(path.format(**story))
     for width in (768, 1024, 1920):

@@ -8,13 +8,15 @@ from typing import Any
 
 import h2.errors
 import h2.events
+import h2.settings
 import pytest
 import trio
+from hypercorn.protocol.h2 import StreamBuffer
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Ping, RejectConnection, Request, TextMessage
 from wsproto.extensions import PerMessageDeflate
 
-from patch_manager.http import guard, limits
+from patch_manager.http import guard, guarded_protocols, limits
 from patch_manager.http.guard import ASGIApp, ConnectionLimit, serve_https
 from patch_manager.http.guarded_protocols import MAX_MESSAGE_BYTES
 from tests.http.tls_client import Http2, TlsServer, TlsStream, read_all, running_https, send_all, until
@@ -321,6 +323,46 @@ async def test_a_browser_that_stays_is_answered_however_often_it_asks(echoing: T
                 await client.flush()
                 events = await client.until(h2.events.StreamEnded)
                 assert not [event for event in events if isinstance(event, h2.events.ConnectionTerminated)], number
+
+
+async def large(scope: Any, receive: Any, send: Any) -> None:
+    """Answers a megabyte at once."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": bytes(1024 * 1024), "more_body": False})
+
+
+async def test_answers_that_nobody_takes_are_not_kept_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[int] = []
+    push = StreamBuffer.push
+
+    async def watched(self: StreamBuffer, data: bytes) -> None:
+        kept.append(len(self.buffer) + len(data))
+        await push(self, data)
+
+    monkeypatch.setattr(StreamBuffer, "push", watched)
+    monkeypatch.setattr(guarded_protocols, "STALL_SECONDS", 0.2)
+    async with trio.open_nursery() as nursery:
+        server = await running_https(nursery, large, trio.Event())
+        async with server.connected("h2") as stream:
+            client = Http2(stream)
+            client.connection.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+            for stream_id in range(1, 41, 2):
+                client.connection.send_headers(stream_id, HEADERS, end_stream=True)
+            await client.flush()
+            reset: set[int] = set()
+            with trio.fail_after(10):
+                while len(reset) < 20:
+                    events = await client.until(h2.events.StreamReset)
+                    reset |= {event.stream_id for event in events if isinstance(event, h2.events.StreamReset)}
+            client.connection.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 2**20})
+            client.connection.increment_flow_control_window(2**20)
+            client.connection.send_headers(41, HEADERS, end_stream=True)
+            await client.flush()
+            with trio.fail_after(10):
+                events = await client.until(h2.events.StreamEnded)  # the connection goes on
+        nursery.cancel_scope.cancel()
+    assert sum(len(event.data) for event in events if isinstance(event, h2.events.DataReceived)) == 1024 * 1024
+    assert max(kept) <= guarded_protocols.PART_BYTES
 
 
 async def hasty(scope: Any, receive: Any, send: Any) -> None:

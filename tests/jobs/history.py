@@ -14,9 +14,13 @@ from uuid import UUID
 from patch_manager.actors.jobs import messages as m
 from patch_manager.actors.jobs.protocol import Protocol
 from patch_manager.actors.jobs.rules import INTENT_MAX_AGE, LOST_PATIENCE, MAX_SENDS
-from patch_manager.domain.job_record import JobRecord, Moment, SendOutcome
+from patch_manager.actors.jobs.standing import DONE
+from patch_manager.domain.exclusions import Exclusion
+from patch_manager.domain.holds import RebootHold
+from patch_manager.domain.job_record import JobRecord, Moment, SendOutcome, Target, Undo
 from patch_manager.domain.jobs import JobState, Operation, PackageResult, RebootPolicy, When
 from patch_manager.domain.openings import Closed, Freeze, HostWindow, closed_to_go_on, closed_to_start
+from patch_manager.domain.turns import WAITING
 from patch_manager.domain.windows import Window, WindowKind
 from tests.jobs.model import START, ModelHost, ModelJob, Temper
 
@@ -70,6 +74,12 @@ def draw(rng: random.Random) -> tuple[ModelHost, Chances, RebootPolicy]:
         states_reboot=maybe(0.7),
         skew=rng.choice([0.0, 0.0, -7200.0, 7200.0, 90.0]),
         ignores_reboot=maybe(0.05),
+        states_versions=maybe(0.7),
+        states_original=maybe(0.5),
+        lists_patches=maybe(0.5),
+        starts_rollbacks=maybe(0.8),
+        idle_rollbacks=maybe(0.1),
+        forgets=maybe(0.1),
     )
     if temper.cache_ttl is None:
         temper.states_cache = maybe(0.5)
@@ -104,12 +114,14 @@ class History:
     crashes: int = 0
     sends: list[str] = field(default_factory=list)
     ours: list[ModelJob] = field(default_factory=list)
-    log: list[str] = field(default_factory=list)
+    log: list[tuple[float, object, object]] = field(default_factory=list)  # told by ``story`` if it is ever needed
     windows: tuple[HostWindow, ...] = ()
     window_minutes: int = 0
     cutoff_minutes: int = 0
     freezes: tuple[Freeze, ...] = ()
     frozen: tuple[tuple[float, float], ...] = ()  # hours since the beginning
+    held: tuple[float, float] | None = None  # hours in which the host is on hold
+    exclusions: tuple[Exclusion, ...] = ()
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)  # noqa: S311 - dice, not secrets
@@ -132,7 +144,45 @@ class History:
             not_before=START,
             created_at=START,
         )
+        self._draw_operation()
         self._draw_calendar()
+        self._draw_exclusion()
+
+    def _draw_exclusion(self) -> None:
+        """In a quarter of the histories the last package must not be patched, in some only for a while."""
+        rng = random.Random(f"exclusion {self.seed}")  # noqa: S311 - dice of their own, so that the others fall as ever
+        if rng.random() < 0.25 and self.host.names:
+            ends = START + timedelta(hours=rng.choice([0.001, 0.02, 12.0, 1000.0]))
+            self.exclusions = (Exclusion(self.host.names[-1], "dba", "vendor pin", ends),)
+
+    def _draw_operation(self) -> None:
+        """Half of the jobs patch; the others reboot, change packages or roll an earlier job back."""
+        others: list[Operation] = [operation for operation in Operation if operation is not Operation.PATCH_APPLY]
+        operation = self.rng.choice([*[Operation.PATCH_APPLY] * len(others), *others])
+        if operation is Operation.PATCH_APPLY:
+            return
+        host, record = self.host, replace(self.record, operation=operation, requested=None)
+        if operation is Operation.REBOOT:
+            record = replace(record, reboot=RebootPolicy.NEVER)
+        elif operation is Operation.INSTALL:
+            record = replace(record, requested=self.rng.choice([("new",), ("new", "newer"), (*host.names[:1], "new")]))
+        elif operation is Operation.ROLLBACK:
+            record = replace(record, reboot=RebootPolicy.NEVER, undoes=self._earlier_job())
+        else:
+            record = replace(record, requested=(self.rng.choice([*host.names * 3, "absent"]),))
+        self.record = replace(record, versions=(None,) * len(record.requested or ()))
+
+    def _earlier_job(self) -> Undo:
+        """A job that updated some packages before the history begins; the agent may have forgotten it."""
+        host = self.host
+        names = self.rng.sample(host.names, k=self.rng.randint(0, len(host.names)))
+        for name in names:
+            host.versions[name] = "1.1"
+            host.pending.discard(name)
+        host.cache = (-10.0, frozenset(host.pending))
+        before, after = ("1.0", "1.1") if self.rng.random() < 0.8 else (None, None)
+        packages = tuple(Target(name, before, after, result=PackageResult.UPDATED) for name in names)
+        return Undo(UUID(int=9), "old", Operation.PATCH_APPLY, packages)
 
     def _draw_calendar(self) -> None:
         """Half of the jobs are for a window, daily from the history's beginning on; some meet a freeze."""
@@ -152,6 +202,10 @@ class History:
                 for b, e in self.frozen
             )
 
+        if self.rng.random() < 0.2:
+            begin = self.rng.choice([0.0, 0.0, 0.01, 0.2])
+            self.held = (begin, begin + self.rng.choice([0.05, 12.0, 1000.0]))
+
     def moment(self) -> Moment:
         return Moment(START + timedelta(seconds=self.now), "boot", 1000.0 + self.now)
 
@@ -169,7 +223,7 @@ class History:
                 self._one_run()
             except Crash:
                 self.crashes += 1
-                self.log.append(f"{self.now:8.1f} CRASH")
+                self.log.append((self.now, "CRASH", ""))
                 self.pass_time(self.rng.choice([0.1, 3.0, 30.0, 200.0]))
 
     def _one_run(self) -> None:
@@ -181,7 +235,7 @@ class History:
             assert self.now < LONGEST, "the job takes for ever"
             self._maybe_crash()
             event = self._perform(command)
-            self.log.append(f"{self.now:8.1f} {type(command).__name__} → {event}"[:200])
+            self.log.append((self.now, command, event))
             self._maybe_crash()
             command = protocol.handle(event, self.moment())
 
@@ -192,6 +246,14 @@ class History:
     def _happens(self, chance: float) -> bool:
         # Trouble ends after two days at most, so that "all end" is about the protocol and not about the dice.
         return chance > 0.0 and self.now < TROUBLE and self.rng.random() < chance
+
+    def story(self, last: int = 60) -> str:
+        """The last steps in words."""
+
+        def word(what: object) -> str:
+            return what if isinstance(what, str) else type(what).__name__
+
+        return "\n".join(f"{at:8.1f} {word(command)} → {event}"[:200] for at, command, event in self.log[-last:])
 
     # Performing
 
@@ -209,9 +271,15 @@ class History:
                 return self._send(command)
             case m.Follow():
                 return self._follow(command)
+            case m.AskTurn():
+                # In a third of the histories others of the group are away now and then, without a throw of the dice.
+                busy = self.seed % 3 == 0 and self.now < TROUBLE and int(self.now) % 5 == 0
+                return m.TurnDenied(f"{WAITING}: others are") if busy else m.TurnTaken()
             case m.AskGate(operation):
                 closed = self._closed(operation)
                 return m.GateOpen() if closed is None else m.GateClosed(closed)
+            case m.ReadExclusions():
+                return m.ExclusionsRead(self.exclusions)
         self.pass_time(self.rng.choice([0.01, 0.1, 2.0]))
         if not self.host.reachable(self.now) or self._happens(self.chances.unreachable):
             return m.ReadFailed("connection refused")
@@ -226,6 +294,8 @@ class History:
                 return m.JobGone() if job is None else m.JobSeen(self._found(job))
             case m.ReadPatches():
                 return m.PatchesRead(self.host.patches(self.now))
+            case m.ReadPackages():
+                return self._packages(command)
             case m.ReadHealth(facts):
                 return self._health(facts)
         raise AssertionError(command)
@@ -246,14 +316,43 @@ class History:
             self.pass_time(piece)
             if self._happens(self.chances.agent_restart):
                 self.host.restart(self.now, whole_host=False)
-                self.log.append(f"{self.now:8.1f} agent restarts")
+                self.log.append((self.now, "agent restarts", ""))
             if self._happens(self.chances.host_restart):
                 self.host.restart(self.now, whole_host=True)
-                self.log.append(f"{self.now:8.1f} host restarts")
+                self.log.append((self.now, "host restarts", ""))
             if self._happens(self.chances.stranger) and self.host.reachable(self.now) and self.host.names:
-                other = tuple(self.rng.sample(self.host.names, k=self.rng.randint(1, len(self.host.names))))
-                job = self.host.accept(self.now, "patchapply", other, ours=False)
-                self.log.append(f"{self.now:8.1f} stranger applies {job.packages}")
+                self._stranger()
+
+    def _stranger(self) -> None:
+        """Somebody else uses the agent, now and then for the very thing that we want."""
+        operation, undoes = self.record.operation.value, self.record.undoes
+        names = tuple(self.rng.sample(self.host.names, k=self.rng.randint(1, len(self.host.names))))
+        same = self.rng.random() < 0.3
+        if undoes is not None:
+            # Nothing that would undo the rollback again: what became of ours could not be judged any more.
+            packages = tuple(target.name for target in undoes.packages) if same else ()
+            job = self.host.accept(self.now, operation, packages, ours=False, original="old" if same else "other")
+        elif same and self.record.requested and operation != "reboot":
+            job = self.host.accept(self.now, operation, self.record.requested, ours=False)
+        elif operation in ("remove", "install"):
+            return
+        else:
+            job = self.host.accept(self.now, "patchapply", names, ours=False)
+        self.log.append((self.now, f"stranger: {job.operation}", job.packages))
+
+    def _packages(self, command: m.ReadPackages) -> m.PackagesRead:
+        host = self.host
+        states = {
+            name: m.PackageState(
+                host.versions[name] if host.temper.states_versions else None,
+                "1.1" if name in host.pending else None,
+                name in host.pending,
+            )
+            for name in command.names
+            if name in host.versions
+        }
+        pending = host.patches(self.now) if command.patches and host.temper.lists_patches else None
+        return m.PackagesRead(states, pending)
 
     def _health(self, facts: bool) -> m.Event:
         self.host.refresh(self.now)
@@ -276,6 +375,7 @@ class History:
             created_at=self.host.clock(job.created),
             completed_at=self.host.clock(job.ends) if ended else None,
             packages=job.packages if self.host.temper.states_packages else None,
+            original_job_id=job.original if self.host.temper.states_original else None,
             error_code=job.error_code if ended else None,
             error="it failed" if status == "failed" else None,
         )
@@ -317,8 +417,12 @@ class History:
             return m.Refused(self.rng.choice([1.0, 60.0]), "QUEUE_FULL")
         if self._happens(self.chances.lost_before):
             return m.Ambiguous("dropped")
+        blocked = self._blocked(send.operation)
+        if blocked is not None:
+            return blocked
         self._check_accepted(send.operation)
-        job = self.host.accept(self.now, send.operation.value, send.packages, ours=True)
+        self._check_excluded(send.packages)
+        job = self.host.accept(self.now, send.operation.value, send.packages, ours=True, original=send.undoes)
         job.traced = bool(send.baseline_ids)
         self.ours.append(job)
         self._maybe_crash()
@@ -326,32 +430,63 @@ class History:
             return m.Ambiguous("the answer was cut off")
         return m.Accepted(job.id)
 
+    def _blocked(self, operation: Operation) -> m.Event | None:
+        """What a careful agent does not take."""
+        if operation is Operation.REBOOT and self.host.alive:
+            return m.Refused(60.0, "REBOOT_BLOCKED")
+        if operation is Operation.ROLLBACK and self.host.temper.forgets:
+            return m.Rejected("JOB_NOT_FOUND", "no such job")
+        return None
+
+    def _on_hold(self) -> bool:
+        return self.held is not None and self.held[0] <= self.now / 3600 < self.held[1]
+
     def _closed(self, operation: Operation) -> Closed | None:
+        if operation is Operation.REBOOT and self._on_hold():
+            return RebootHold("no reboots here", "somebody", START).closed
         ask = closed_to_start if operation is self.record.operation else closed_to_go_on
         return ask(self.windows, self.freezes, self.moment().wall, self.record.starts)
 
     def _check_open(self, operation: Operation) -> None:
         """The rule once more, by hand: windows are daily from the beginning's time of day on."""
         hours = self.now / 3600
+        assert operation is not Operation.REBOOT or not self._on_hold(), "a host on hold was asked to reboot"
         assert not any(begin <= hours < end for begin, end in self.frozen), "a mutating call inside a freeze"
         if self.record.starts is When.WINDOW:
             left = self.window_minutes - (hours % 24) * 60
             assert left > 0, "a mutating call outside the host's window"
-            assert operation is Operation.REBOOT or left > self.cutoff_minutes, "a start within the cutoff"
+            goes_on = operation is not self.record.operation
+            assert goes_on or left > self.cutoff_minutes, "a start within the cutoff"
 
     def _check_accepted(self, operation: Operation) -> None:
         """No job is applied twice without evidence: the one before must be known to be over."""
         if operation is Operation.REBOOT:
             asked = [job for job in self.ours if job.operation == "reboot"]
             assert not asked, "a reboot is never sent twice while its outcome is open"
-            assert self.record.reboot is RebootPolicy.IF_REQUIRED
+            assert self.record.operation is operation or self.record.reboot is RebootPolicy.IF_REQUIRED
             return
         # A restart on an empty baseline leaves no trace (decision 0007): the one way to send beside our own work.
         alive = [job for job in self.host.alive if job.traced and self.now - job.created < LOST_PATIENCE]
-        assert not alive, "our first apply is still at work"
+        assert not alive, "our first call is still at work"
+        waiting = [
+            job for job in self.ours if job.id in self.host.jobs and self.host.status(job, self.now) == "pending"
+        ]
+        assert not waiting, "our first call still waits on the agent and may yet be carried out"
         done = [job for job in self.ours if job.traced and job.applied and job.result == "completed"]
-        wanted = {target.name for target in self.record.wanted}
-        assert not done or wanted & self.host.pending, "our first apply had done the work"
+        left = self.host.remaining(operation.value, {target.name for target in self.record.wanted})
+        assert not done or left or self.host.temper.idle_rollbacks, "our first call had done the work"
+
+    def _check_excluded(self, packages: tuple[str, ...]) -> None:
+        """A first send asks for nothing that was excluded when its intent was made; a kept list is not made anew.
+
+        Exclusions are of patching: a removal or a rollback is somebody's word on these very packages.
+        """
+        if self.record.operation not in (Operation.PATCH_APPLY, Operation.UPDATE):
+            return
+        if len(self.ours) == 0 and self.record.send is not None and self.record.send.number == 1:
+            at = self.record.send.intent.wall
+            early = [each for each in self.exclusions if each.in_force(at)]
+            assert not any(each.matches(name) for each in early for name in packages), "an excluded package was sent"
 
     # Judging
 
@@ -362,10 +497,15 @@ class History:
         assert record.attempt is not None
         assert record.attempt.number <= 2
         assert record.attempt.sends <= MAX_SENDS
-        if record.state is JobState.SUCCEEDED:
+        operation = record.operation
+        if record.state is JobState.SUCCEEDED and operation is Operation.REBOOT:
+            # One by anybody since the intent counts: after a crash nobody can tell whether ours was sent.
+            assert host.booted > 0, "success was reported for a reboot that never was"
+        elif record.state is JobState.SUCCEEDED:
             wanted = {target.name for target in record.wanted}
-            assert not wanted & host.pending, "success was reported for packages still pending"
+            assert not host.remaining(operation.value, wanted), "success was reported for packages still as before"
         for target in record.targets or ():
-            if target.result is PackageResult.UPDATED:
-                assert target.name not in host.pending
+            if target.result is DONE[operation] and operation is not Operation.REBOOT:
+                assert not host.remaining(operation.value, {target.name})
+            assert target.result is not PackageResult.EXCLUDED or self.exclusions
             assert target.result is not PackageResult.PENDING, "every package of an ended job has a result"

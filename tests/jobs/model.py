@@ -21,7 +21,7 @@ class ModelJob:
     id: str
     operation: str
     packages: tuple[str, ...]
-    created: float
+    created: float  # when the agent took it; ``ends`` may be never
     ends: float
     ours: bool
     result: str = "completed"
@@ -29,6 +29,7 @@ class ModelJob:
     killed: bool = False  # the package manager was stopped before its end
     applied: bool = False
     traced: bool = False  # ours, sent with a baseline that its loss would be seen by
+    original: str | None = None  # the job that a rollback is of
 
 
 @dataclass(slots=True)
@@ -51,6 +52,12 @@ class Temper:
     skew: float = 0.0
     reboot_takes: float = 40.0
     ignores_reboot: bool = False
+    states_versions: bool = True
+    states_original: bool = True
+    lists_patches: bool = True  # beside packages, where they are an aid only
+    starts_rollbacks: bool = True  # False: created, and never leaves pending
+    idle_rollbacks: bool = False  # they complete and change nothing
+    forgets: bool = False  # the agent refuses to roll back what it does not know any more
 
 
 @dataclass(slots=True)
@@ -60,7 +67,9 @@ class ModelHost:
     names: tuple[str, ...]
     temper: Temper
     reboot_names: frozenset[str] = frozenset()
+    spare: tuple[str, ...] = ()  # packages that exist and are not installed
     pending: set[str] = field(init=False)
+    versions: dict[str, str] = field(init=False)  # of what is installed
     jobs: dict[str, ModelJob] = field(default_factory=dict)
     alive: list[ModelJob] = field(default_factory=list)  # package managers at work
     applies: int = 0
@@ -73,12 +82,15 @@ class ModelHost:
 
     def __post_init__(self) -> None:
         self.pending = set(self.names)
+        self.versions = dict.fromkeys(self.names, "1.0")
         self.cache = (-10.0, frozenset(self.names))
 
     # What happens by itself
 
     def advance(self, now: float) -> None:
         """Let what was due until ``now`` happen."""
+        if not self.alive:
+            return
         while due := min((job for job in self.alive if job.ends <= now), key=lambda job: job.ends, default=None):
             self.alive.remove(due)
             self._finish(due)
@@ -90,12 +102,37 @@ class ModelHost:
         if job.result == "failed":
             done = set(job.packages[:1]) - self.temper.kept_back if self.temper.partly else set()
         job.applied = True
-        self.pending -= done
+        self._change(job, done)
         if done & self.reboot_names:
             self.pending_reboot = True
         self.cache = (job.ends, frozenset(self.pending))
         if self.temper.reboots_on_apply and job.result == "completed":
             self.restart(job.ends, whole_host=True)
+
+    def _change(self, job: ModelJob, done: set[str]) -> None:
+        if job.operation == "rollback":
+            if not self.temper.idle_rollbacks and job.result == "completed":
+                done &= self.versions.keys()
+                self.versions.update(dict.fromkeys(done, "1.0"))
+                self.pending |= done
+            return
+        self.pending -= done
+        if job.operation == "remove":
+            for name in done:
+                self.versions.pop(name, None)
+        else:
+            known = done if job.operation == "install" else done & self.versions.keys()
+            self.versions.update(dict.fromkeys(known, "1.1"))
+
+    def remaining(self, operation: str, names: set[str]) -> set[str]:
+        """Those of ``names`` that the work is not done for, in truth."""
+        if operation == "install":
+            return names - self.versions.keys()
+        if operation == "remove":
+            return names & self.versions.keys()
+        if operation == "rollback":
+            return {name for name in names if self.versions.get(name) != "1.0"}
+        return names & self.pending
 
     def restart(self, now: float, *, whole_host: bool) -> None:
         """The agent, or the host, restarts: jobs are lost; a host's restart also stops the package manager."""
@@ -119,7 +156,9 @@ class ModelHost:
 
     # What is asked
 
-    def accept(self, now: float, operation: str, packages: tuple[str, ...], *, ours: bool) -> ModelJob:
+    def accept(
+        self, now: float, operation: str, packages: tuple[str, ...], *, ours: bool, original: str | None = None
+    ) -> ModelJob:
         """Take a job."""
         self.numbers += 1
         if operation == "reboot":
@@ -142,15 +181,21 @@ class ModelHost:
             ours,
             result="failed" if fails else "completed",
             error_code=self.temper.error_code if fails else None,
+            original=original,
         )
         self.jobs[job.id] = job
-        self.alive.append(job)
+        if operation == "rollback" and not self.temper.starts_rollbacks:
+            job.ends = float("inf")
+        else:
+            self.alive.append(job)
         return job
 
     def status(self, job: ModelJob, now: float) -> str:
         """The job's state in the manager's words."""
         if job.operation == "reboot":
             return "running"
+        if job.operation == "rollback" and not self.temper.starts_rollbacks:
+            return "pending"
         if self.temper.times_out and now > job.created + 5.0:
             return "timed_out"
         return job.result if job.ends <= now else "running"

@@ -177,9 +177,12 @@ class KeptHub:
         self._news = trio.Event()
 
     async def told(self, deployment_id: UUID, state: str) -> None:
-        """Wait until the stream says that the deployment is in ``state``."""
-        while self.deployments.get(deployment_id, {}).get("state") != state:
+        """Wait until the stream says that the deployment and its jobs, which it tells one by one, are in ``state``."""
+        while self.deployments.get(deployment_id, {}).get("state") != state or not self._jobs_are(deployment_id, state):
             await self._news.wait()
+
+    def _jobs_are(self, deployment_id: UUID, state: str) -> bool:
+        return all(job["state"] == state for job in self.jobs.values() if job["deployment_id"] == deployment_id)
 
 
 class ScriptedFleet:
@@ -257,7 +260,8 @@ class ScriptedFleet:
         """A host in the database, with its agent."""
         host_id = uuid4()
         address = f"127.1.{len(self.links) // 250}.{len(self.links) % 250 + 1}"
-        record = HostRecord(host_id, address, 12443, None, f"host {address}", frozenset(), datetime.now(UTC))
+        groups = frozenset() if group is None else frozenset({group})
+        record = HostRecord(host_id, address, 12443, None, f"host {address}", groups, datetime.now(UTC))
         host = ModelHost(names, temper or Temper(duration=0.2))
         self.links[host_id] = ScriptedLink(record, ScriptedAgent(host))
         await self.db.transaction(_add_host, record, group)

@@ -68,6 +68,26 @@ async def test_only_pending_packages_of_those_named_are_sent(fleet: ScriptedFlee
     assert results == {"bash": PackageResult.UPDATED, "vim": PackageResult.NOT_NEEDED}
 
 
+async def test_a_name_that_agents_refuse_is_told_and_holds_up_no_other_package(
+    fleet: ScriptedFleet, admin: Principal
+) -> None:
+    some, only = await fleet.add(names=("openssl", "libc6:i386")), await fleet.add(names=("libc6:i386",))
+    async with fleet.running():
+        made = await fleet.service.create(admin, everything(some, only))
+        with trio.fail_after(30):
+            done = await fleet.ended(admin, made)
+    assert done.state is DeploymentState.FAILED
+    assert fleet.links[some].agent.applies == [("openssl",)]
+    assert fleet.links[only].agent.applies == []
+    for job in (await fleet.service.list_jobs(admin, JobFilter())).items:
+        results = {package.name: package.result for package in job.packages}
+        assert results.pop("libc6:i386") is PackageResult.NOT_ACCEPTED
+        assert results == ({"openssl": PackageResult.UPDATED} if job.host_id == some else {})
+        assert (job.state, job.attempts[-1].number) == (JobState.FAILED, 1)
+        assert job.attempts[-1].error_code == "NAME_NOT_ACCEPTED"
+        assert "libc6:i386" in job.message
+
+
 async def test_a_failure_is_retried_once_and_then_succeeds(fleet: ScriptedFleet, admin: Principal) -> None:
     host_id = await fleet.add(Temper(duration=0.1, fail_first=1))
     fleet.links[host_id].agent.budget = FreeBudget()

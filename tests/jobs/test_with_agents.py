@@ -24,6 +24,7 @@ from patch_manager.domain.deployments import DeploymentState, DeploymentView, Jo
 from patch_manager.domain.job_record import Moment
 from patch_manager.domain.jobs import JobState, PackageResult, RebootPolicy, When
 from patch_manager.domain.principal import Principal
+from patch_manager.domain.rollouts import RingSpec, Rollout
 from patch_manager.domain.settings import AgentSettings, LimitSettings, PollingSettings
 from patch_manager.domain.windows import Window, WindowKind
 from patch_manager.pki.authority import CertificateAuthority
@@ -44,6 +45,7 @@ from patch_manager.storage.windows import WindowRow, insert_windows
 from patch_manager.supervisor.fleet import FleetSupervisor
 from patch_manager.supervisor.jobs.calendar import Calendar
 from patch_manager.supervisor.jobs.deployments import Deployments
+from patch_manager.supervisor.jobs.operations import HostOperations
 from patch_manager.supervisor.jobs.room import JobRoom
 from patch_manager.supervisor.limits import Limits
 from tests.jobs.scripted import everything
@@ -72,6 +74,7 @@ class Manager:
     """What a test talks to."""
 
     service: Deployments
+    operations: HostOperations
     calendar: Calendar
     db: Database
     clock: WallClock
@@ -87,6 +90,13 @@ class Manager:
             if view.finished_at is not None:
                 return view
             await trio.sleep(0.1)
+
+    async def view(self, principal: Principal, deployment: object) -> DeploymentView:
+        """The deployment as it is now."""
+        assert isinstance(deployment, DeploymentView), deployment
+        view = await self.service.get(principal, deployment.id)
+        assert isinstance(view, DeploymentView)
+        return view
 
     async def jobs(self, principal: Principal, wanted: JobFilter) -> tuple[JobView, ...]:
         """The first page of jobs."""
@@ -147,7 +157,7 @@ async def managing(db: Database, authority: CertificateAuthority, specs: Sequenc
         async with trio.open_nursery() as nursery:
             await nursery.start(fleet.run)
             await nursery.start(room.run, fleet)
-            yield Manager(room.deployments, room.calendar, db, clock, agents, ids)
+            yield Manager(room.deployments, room.operations, room.calendar, db, clock, agents, ids)
             nursery.cancel_scope.cancel()
 
 
@@ -242,6 +252,31 @@ async def test_agents_are_asked_inside_their_own_windows_only(
         view = await manager.service.get(admin, made.id)
         assert isinstance(view, DeploymentView)
         assert (view.totals.queued, view.totals.succeeded) == (1, 2)
+
+
+async def test_a_failed_canary_keeps_every_other_agent_from_being_asked(
+    db: Database, authority: CertificateAuthority, admin: Principal
+) -> None:
+    newest: dict[str, Any] = {"release": Release.NEWEST, "dialect": Dialect.CODE}
+    broken = Temper(fail_jobs=9, error_code="GPG_ERROR")
+    specs = [spec(number + 1, **newest, **({"temper": broken} if number == 11 else {})) for number in range(30)]
+    async with managing(db, authority, specs) as manager:
+        canaries = [manager.host_ids[each.address] for each in specs[10:13]]
+        rings = (RingSpec("canary", host_ids=tuple(canaries)), RingSpec(percent=50))
+        rollout = Rollout(rings, stop_after_failures=0)
+        made = await manager.service.create(admin, everything(*manager.host_ids.values(), rollout=rollout))
+        with trio.fail_after(60):
+            view = await manager.view(admin, made)
+            # The other canaries go on to their end.
+            while view.state is not DeploymentState.STOPPED or view.totals.succeeded < 2:
+                await trio.sleep(0.1)
+                view = await manager.view(admin, made)
+        assert (view.totals.failed, view.totals.succeeded, view.totals.queued) == (1, 2, 27)
+        cancelled = await manager.service.cancel(admin, view.id)
+        assert isinstance(cancelled, DeploymentView)
+        assert (cancelled.state, cancelled.totals.cancelled, cancelled.totals.total) == (DeploymentState.FAILED, 27, 30)
+        asked = [len(manager.applies(each.address)) for each in specs]
+        assert asked == [0] * 10 + [1] * 3 + [0] * 17
 
 
 async def _add_window(connection: Connection, row: WindowRow) -> None:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import uuid4
 
 from tests.system.dialects import CodeDialect
@@ -361,7 +361,38 @@ class Agent:
         if (method, path) == ("POST", "/api/v1/system/reboot"):
             job = self.host.reboot()
             return _good(202, {"job_id": job.id, "status": "pending", "operation": "reboot"})
+        if parts[0] == "packages" or parts[:2] == ["system", "services"] or parts[-1] == "rollback":
+            return self._operate(request, [unquote(part) for part in parts])
         return Reply(405, b"", (("allow", "GET"),))
+
+    def _operate(self, request: Request, parts: list[str]) -> Reply:
+        host, method = self.host, request.method
+        if parts[0] == "jobs" and method == "POST":
+            original = host.jobs.get(parts[1])
+            if original is None:
+                return _problem(404, "JOB_NOT_FOUND")
+            if original.ended is None:
+                return _problem(400, "ROLLBACK_NOT_ALLOWED")
+            job = host.submit("rollback", original.packages or [], original)
+            return _good(202, {"job_id": job.id, "operation": "rollback", "original_job_id": original.id})
+        if parts[0] == "system":
+            known = parts[2] in host.services
+            state = {"name": parts[2], "active_state": "active", "sub_state": "running", "healthy": True}
+            return _good(200, state) if known else _problem(404, "SERVICE_NOT_FOUND")
+        if method == "GET" and len(parts) == 1:
+            rows = [self.dialect.package(name, version) for name, version in host.installed.items()]
+            return _good(200, {"packages": rows, "total": len(rows)})
+        if method == "GET":
+            version = host.installed.get(parts[1])
+            return (
+                _problem(404, "PKG_NOT_FOUND")
+                if version is None
+                else _good(200, self.dialect.package(parts[1], version))
+            )
+        operation = {"POST": "install", "PUT": "update", "DELETE": "remove"}[method]
+        names = [item["name"] for item in request.json["packages"]] if method == "POST" else [parts[1]]
+        job = host.submit(operation, names)
+        return _good(202, {"job_id": job.id, "status": "pending", "operation": operation})
 
     def _apply(self, request: Request) -> Reply:
         script = self.on_apply.pop(0) if self.on_apply else ""

@@ -25,7 +25,7 @@ class LostAnswers:
 @pytest.fixture(scope="session")
 def fleet_with_lost_answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Fleet, LostAnswers]]:
     """A running manager, in a directory with a space in its name, and a minute's work for it beside all tests."""
-    with running_fleet(tmp_path_factory.mktemp("system") / "patch manager", 71, bundles=32) as fleet:
+    with running_fleet(tmp_path_factory.mktemp("system") / "patch manager", 71, bundles=38) as fleet:
         yield fleet, _lose_answers(fleet)
 
 

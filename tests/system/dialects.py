@@ -65,6 +65,9 @@ class CodeDialect:
             "requires_reboot": any(row["requires_reboot"] for row in rows),
         }
 
+    def package(self, name: str, version: str) -> Json:
+        return {"name": name, "version": version, "status": "Installed", "upgradable": False, "latest_version": None}
+
     def job(self, job: Job) -> Json:
         return {
             "job_id": job.id,
@@ -156,6 +159,9 @@ class DocumentationDialect(CodeDialect):
         size, start = limit or self.page_size, offset or 0
         rows = [self.patch(patch) for patch in host.patches]
         return {"patches": rows[start : start + size], "total": len(rows), "limit": size, "offset": start}
+
+    def package(self, name: str, version: str) -> Json:
+        return {"name": name, "version": version, "status": "installed", "upgradable": False, "available_version": None}
 
     def job(self, job: Job) -> Json:
         answer = super().job(job)

@@ -45,6 +45,9 @@ class Job:
     seconds: float
     failure: Failure | None = None
     never_ends: bool = False
+    original: Job | None = None  # what a rollback undoes
+    undo: dict[str, str | None] = field(default_factory=dict)  # versions before it; None: was not installed
+    patched: list[Patch] = field(default_factory=list)
     id: str = field(default_factory=lambda: str(uuid4()))
     created: float = field(default_factory=time.time)
     ended: float | None = None
@@ -89,12 +92,15 @@ class Host:
     jobs: dict[str, Job] = field(default_factory=dict)
     applied: list[Job] = field(default_factory=list)
     reboots: int = 0
+    installed: dict[str, str] = field(default_factory=dict)
+    services: tuple[str, ...] = ("ssh.service",)
 
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
         self.booted = time.time() - self.uptime_at_start
         self.away_until = 0.0
         self.cache_read = time.time()
+        self.installed = {**self.installed, **{patch.name: patch.current for patch in self.patches}}
 
     @property
     def uptime(self) -> int:
@@ -115,12 +121,19 @@ class Host:
                     self._done(job)
 
     def _done(self, job: Job) -> None:
-        if job.failure is not None or job.operation != "patch_apply":
+        if job.failure is not None:
+            return
+        if job.operation in ("install", "remove", "rollback"):
+            self._change(job)
+            return
+        if job.operation not in ("patch_apply", "update"):
             return
         asked = None if job.packages is None else set(job.packages)
         done = [p for p in self.patches if (asked is None or p.name in asked) and not p.kept_back]
         self.pending_reboot = self.pending_reboot or any(p.reboot for p in done)
         self.patches = [p for p in self.patches if p not in done]
+        self._set(job, {p.name: p.available for p in done})
+        job.patched = done
         self.cache_read = time.time()
         if self.reboots_after_work:
             self._restart()
@@ -130,6 +143,27 @@ class Host:
         with self.lock:
             if time.time() - self.cache_read >= self.cache_seconds:
                 self.cache_read = time.time()
+
+    def _set(self, job: Job, versions: dict[str, str | None]) -> None:
+        job.undo = {name: self.installed.get(name) for name in versions}
+        self.installed |= {name: version for name, version in versions.items() if version is not None}
+        for name in [name for name, version in versions.items() if version is None]:
+            self.installed.pop(name, None)
+
+    def _change(self, job: Job) -> None:
+        if job.operation == "rollback":
+            assert job.original is not None
+            self._set(job, job.original.undo)
+            self.patches = [*self.patches, *job.original.patched]
+        else:
+            self._set(job, dict.fromkeys(job.packages or (), "9.0-1" if job.operation == "install" else None))
+
+    def submit(self, operation: str, packages: list[str], original: Job | None = None) -> Job:
+        """A new job of any other kind."""
+        with self.lock:
+            job = Job(operation, packages, self.job_seconds, original=original)
+            self.jobs[job.id] = job
+            return job
 
     def apply(self, packages: list[str] | None) -> Job:
         """A new apply job."""

@@ -35,6 +35,7 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
         ("", {"PATCH_MANAGER_POLLING__HEALTH_SECONDS": "-1"}, "polling.health_seconds"),
         ("", {"PATCH_MANAGER_SERVER__BIND": "nowhere"}, "server.bind"),
         ("", {"PATCH_MANAGER_SERVER__BNID": "127.0.0.1:1"}, "bnid"),
+        ("", {"PATCH_MANAGER_SEVER__BIND": "127.0.0.1:1"}, "PATCH_MANAGER_SEVER__BIND"),
         ("", {"PATCH_MANAGER_SERVER": "not json"}, "server"),
         ('[database]\nurl = "postgresql://nobody@127.0.0.1:1/none"', {}, "database"),
         ('[database]\nurl = "mysql://nobody@127.0.0.1/none"', {}, "database"),
@@ -90,11 +91,23 @@ def test_users_are_refused_in_one_line_when_they_exist_or_their_password_is_weak
     (manager.home / "weak").write_text("123")
     weak = manager.run("admin", "create", "--username", "bob", "--password-file", manager.home / "weak")
     missing = manager.run("admin", "create", "--username", "bob", "--password-file", manager.home / "nothing")
-    for done in (again, weak, missing):
+    (manager.home / "binary").write_bytes(b"\xff\xfe a long enough one")
+    binary = manager.run("admin", "create", "--username", "bob", "--password-file", manager.home / "binary")
+    for done in (again, weak, missing, binary):
         assert done.returncode != 0
         assert done.stdout == ""
         (line,) = done.stderr.splitlines()
         assert line.startswith("patch-manager: ")
+
+
+def test_what_cannot_be_verified_is_not_called_tampered_with(manager: Manager) -> None:
+    nowhere = {"PATCH_MANAGER_DATABASE__URL": "postgresql://nobody@127.0.0.1:1/none"}
+    for environment in ({}, nowhere):  # a database without a log, and none at all
+        manager.environment = environment
+        done = manager.run("audit", "verify")
+        assert done.returncode == 2
+        (line,) = (done.stdout + done.stderr).splitlines()
+        assert "cannot verify" in line
 
 
 EDIT = "UPDATE audit_log SET body = replace(body, '{}', '{}') WHERE seq = 2"

@@ -313,6 +313,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deployments/{deployment_id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Skip the present soak: the next ring starts at once
+         * @description 409 when none is soaking; 403 for who sees a part of the deployment's hosts. For operators and admins, on the hosts they may see.
+         */
+        post: operations["deployments_release_ring"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deployments/{deployment_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go on with a stopped deployment; what failed until now counts no more towards the rule
+         * @description The rule may be given new limits, or null for none. 409 unless it is stopped; 403 for who sees a part of its hosts. For operators and admins, on the hosts they may see.
+         */
+        post: operations["deployments_resume_deployment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deployments/{deployment_id}/retry-failed": {
         parameters: {
             query?: never;
@@ -331,6 +371,59 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exclusions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Exclusions on all hosts, on the caller's groups and on hosts in their sight, newest first; expired ones too
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["exclusions_list_exclusions"];
+        put?: never;
+        /**
+         * Keep a package from being patched: no deployment or policy touches it there until the exclusion expires
+         * @description It holds for every list of packages that is made from now on. Lists that jobs have begun to work off stay.
+         *     On all hosts: administrators only. For operators and admins, on the hosts they may see.
+         */
+        post: operations["exclusions_create_exclusion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exclusions/{exclusion_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One exclusion, with what it holds back now
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["exclusions_show_exclusion"];
+        put?: never;
+        post?: never;
+        /**
+         * Lift an exclusion: the next deployment or window patches what it held back
+         * @description For operators and admins, on the hosts they may see.
+         */
+        delete: operations["exclusions_delete_exclusion"];
+        options?: never;
+        head?: never;
+        /**
+         * Renew an exclusion, end it early, or hand it to another owner. An expired one may be renewed
+         * @description For operators and admins, on the hosts they may see.
+         */
+        patch: operations["exclusions_change_exclusion"];
         trace?: never;
     };
     "/api/v1/fleet": {
@@ -354,6 +447,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/fleet/agenda": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Openings over the caller's hosts, soonest first; hosts that share one are told together, with what waits for it
+         * @description Which hosts these are, ``fleet/upcoming-windows`` says by ``opens_at`` and ``closes_at``. For every signed-in user, about the hosts they may see.
+         */
+        get: operations["fleet_fleet_agenda"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/fleet/hosts-without-window": {
         parameters: {
             query?: never;
@@ -366,6 +479,66 @@ export interface paths {
          * @description For every signed-in user, about the hosts they may see.
          */
         get: operations["fleet_hosts_without_window"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/next-openings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * When each of the caller's hosts may be touched next, from memory; hosts that nothing opens on are left out
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["fleet_list_next_openings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/patches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Packages with pending patches by name or CVE, over the caller's hosts; those on the most hosts first
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["fleet_list_fleet_patches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/patches/hosts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The caller's hosts on which such a patch is pending, as last read
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["fleet_list_patched_hosts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -436,7 +609,11 @@ export interface paths {
         delete: operations["freezes_delete_freeze"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Move, end or reword a freeze. Jobs that it holds, or will hold, are planned anew
+         * @description For admins.
+         */
+        patch: operations["freezes_change_freeze"];
         trace?: never;
     };
     "/api/v1/groups": {
@@ -485,8 +662,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Rename or describe a group; absent and null fields stay
-         * @description For admins.
+         * Rename or describe a group, or limit how many of its hosts reboot at once
+         * @description Absent fields stay, and null ones too, but for ``max_unavailable`` null, which takes the limit off. For admins.
          */
         patch: operations["groups_change_group"];
         trace?: never;
@@ -586,8 +763,9 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change a host's name, FQDN, port or groups. Its address is its identity: remove it and add the new one
-         * @description Operators move hosts between their own groups only; taking the last group off is an administrator's. For operators and admins, on the hosts they may see.
+         * Change a host's name, FQDN, port, groups or reboot hold. Its address is its identity: remove and add it instead
+         * @description Operators move hosts between their own groups only; taking the last group off is an administrator's. While
+         *     ``reboot_hold`` is true no job reboots the host, from this answer on. For operators and admins, on the hosts they may see.
          */
         patch: operations["hosts_change_host"];
         trace?: never;
@@ -657,6 +835,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/hosts/{host_id}/package-operations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Queue an installation, an update or a removal on one host; what became of it is read from the host afterwards
+         * @description Updates and removals name exactly one package. Takes an ``Idempotency-Key``. For operators and admins, on the hosts they may see.
+         */
+        post: operations["jobs_change_packages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/hosts/{host_id}/packages": {
         parameters: {
             query?: never;
@@ -691,6 +889,26 @@ export interface paths {
         get: operations["hosts_list_patches"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hosts/{host_id}/reboot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Queue a reboot of a host, proven by its uptime. 409 while the host is on hold. Takes an ``Idempotency-Key``
+         * @description For operators and admins, on the hosts they may see.
+         */
+        post: operations["jobs_reboot_host"];
         delete?: never;
         options?: never;
         head?: never;
@@ -732,6 +950,26 @@ export interface paths {
          * @description For admins.
          */
         post: operations["hosts_restart_actor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hosts/{host_id}/services/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A service of a host, read now; nothing is kept. 404 when the host has none of that name
+         * @description 502 says why the agent could not be asked, 504 that it took too long, 503 that it asks to wait. For every signed-in user, about the hosts they may see.
+         */
+        get: operations["hosts_show_service"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -842,6 +1080,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{job_id}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a rollback of a job would undo, as far as known, and what it cannot promise. Nothing is queued
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["jobs_preview_rollback"];
+        put?: never;
+        /**
+         * Queue the rollback of a finished job through its agent; its packages are read afterwards
+         * @description 409 for a job that cannot be rolled back, and for an adopted one without ``confirm_adopted``. Takes an
+         *     ``Idempotency-Key``. For operators and admins, on the hosts they may see.
+         */
+        post: operations["jobs_rollback_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/live": {
         parameters: {
             query?: never;
@@ -887,6 +1150,162 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/notifications/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Channels by name. Operators, who choose among them for their rules, see names and kinds only
+         * @description For every signed-in user.
+         */
+        get: operations["notifications_list_channels"];
+        put?: never;
+        /**
+         * Make a channel. Password, tokens and the webhook's address are kept encrypted. 409 when the name is taken
+         * @description For admins.
+         */
+        post: operations["notifications_create_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/channels/{channel_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a channel that no rule uses; 409 while one does
+         * @description For admins.
+         */
+        delete: operations["notifications_delete_channel"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a channel; absent fields stay, secrets too. What waits for it is tried at once
+         * @description For admins.
+         */
+        patch: operations["notifications_change_channel"];
+        trace?: never;
+    };
+    "/api/v1/notifications/channels/{channel_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test message now and answer how that really ended, after 20 seconds at most
+         * @description For admins.
+         */
+        post: operations["notifications_test_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was sent by the caller's rules, or waits to be, newest first; administrators see all. Kept for 90 days
+         * @description For every signed-in user.
+         */
+        get: operations["notifications_list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/deliveries/{delivery_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a delivery at once, and for another day; also one that was given up. 409 when it has arrived
+         * @description For every signed-in user.
+         */
+        post: operations["notifications_retry_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The caller's own rules, newest first; administrators see everybody's and the shared ones
+         * @description For every signed-in user.
+         */
+        get: operations["notifications_list_rules"];
+        put?: never;
+        /**
+         * Ask to be told. A rule of one's own is about hosts in one's sight at the moment of sending; ``shared`` ones are
+         * @description the administrators'. Of many events at once one message tells, with numbers and first causes. For every signed-in user.
+         */
+        post: operations["notifications_create_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/rules/{rule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a rule. What waits to be sent by it is not sent
+         * @description For every signed-in user.
+         */
+        delete: operations["notifications_delete_rule"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a rule; absent and null fields stay. What waits is sent by the rule as it is then, or not at all
+         * @description For every signed-in user.
+         */
+        patch: operations["notifications_change_rule"];
+        trace?: never;
+    };
     "/api/v1/pki/crl": {
         parameters: {
             query?: never;
@@ -925,6 +1344,79 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Policies of which all groups and hosts are in the caller's sight, and those for all hosts; newest first
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["policies_list_policies"];
+        put?: never;
+        /**
+         * From now on, apply in every window of these hosts: each opening once, the one that is open now included
+         * @description A host in several policies gets what any of them applies, one job after the other. One group or host out of the
+         *     caller's sight refuses the whole (404). For operators and admins, on the hosts they may see.
+         */
+        post: operations["policies_create_policy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a policy would do: its hosts, their next openings, what would be applied now. Nothing is kept
+         * @description For operators and admins, on the hosts they may see.
+         */
+        post: operations["policies_preview_policy_"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{policy_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One policy, what it did and what is left to do on the hosts in the caller's sight
+         * @description For every signed-in user, about the hosts they may see.
+         */
+        get: operations["policies_show_policy"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a policy: nothing of it starts any more. Its jobs that have not begun are cancelled; what runs goes on
+         * @description For operators and admins, on the hosts they may see.
+         */
+        delete: operations["policies_delete_policy"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a policy. Its jobs that have not begun on hosts that it is not for any more are cancelled, and say why
+         * @description With ``version`` a change that was decided on an older state is answered 409. For operators and admins, on the hosts they may see.
+         */
+        patch: operations["policies_change_policy"];
         trace?: never;
     };
     "/api/v1/users": {
@@ -1086,6 +1578,91 @@ export interface components {
              * @constant
              */
             token_type: "Bearer";
+        };
+        /**
+         * AgendaOpening
+         * @description Hosts whose windows open and close at the same moments, told once.
+         */
+        AgendaOpening: {
+            /**
+             * Opens At
+             * Format: date-time
+             */
+            opens_at: string;
+            /**
+             * Closes At
+             * Format: date-time
+             */
+            closes_at: string;
+            /**
+             * Open
+             * @description whether it is open now
+             */
+            open: boolean;
+            /** Hosts */
+            hosts: number;
+            /**
+             * Host Names
+             * @description the first few, by name
+             */
+            host_names: string[];
+            /**
+             * Names
+             * @description of the windows, unnamed ones left out
+             */
+            names: string[];
+            /** Timezones */
+            timezones: string[];
+            /**
+             * Frozen Hosts
+             * @description hosts on which nothing starts when it opens, because of a freeze
+             */
+            frozen_hosts: number;
+            /**
+             * Frozen
+             * @description reason of such a freeze
+             */
+            frozen: string | null;
+            /**
+             * Waiting
+             * @description jobs that wait for it
+             */
+            waiting: number;
+            /**
+             * Deployment Ids
+             * @description deployments of these jobs, at most 20
+             */
+            deployment_ids: string[];
+        };
+        /**
+         * AgendaQuery
+         * @description Which span of time, and of which groups.
+         */
+        AgendaQuery: {
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Cursor
+             * @description next_cursor of the page before
+             * @default null
+             */
+            cursor: string | null;
+            /**
+             * After
+             * @description default now
+             * @default null
+             */
+            after: string | null;
+            /**
+             * Hours
+             * @default 24
+             */
+            hours: number;
+            /** Group Id */
+            group_id?: string[];
         };
         /**
          * AttemptOut
@@ -1315,6 +1892,121 @@ export interface components {
             profile: ("agent_server" | "manager_client" | "https_server") | null;
         };
         /**
+         * ChannelCreate
+         * @description A way out: ``smtp`` or ``webhook`` as its kind says.
+         */
+        ChannelCreate: {
+            /** Name */
+            name: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "smtp" | "webhook";
+            /** @default null */
+            smtp: components["schemas"]["SmtpIn"] | null;
+            /** @default null */
+            webhook: components["schemas"]["WebhookIn"] | null;
+        };
+        /**
+         * ChannelOut
+         * @description A channel. Operators, who choose channels for their rules, see name and kind only.
+         */
+        ChannelOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "smtp" | "webhook";
+            smtp: components["schemas"]["SmtpOut"] | null;
+            webhook: components["schemas"]["WebhookOut"] | null;
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * ChannelPatch
+         * @description Changes of a channel; its kind stays.
+         */
+        ChannelPatch: {
+            /**
+             * Name
+             * @default null
+             */
+            name: string | null;
+            /** @default null */
+            smtp: components["schemas"]["SmtpPatch"] | null;
+            /** @default null */
+            webhook: components["schemas"]["WebhookPatch"] | null;
+        };
+        /**
+         * ChannelTest
+         * @description How the attempt really ended; ``detail`` says what to do when it failed.
+         */
+        ChannelTest: {
+            /** Ok */
+            ok: boolean;
+            /** Detail */
+            detail: string;
+            /** Seconds */
+            seconds: number;
+        };
+        /**
+         * ChannelTestQuery
+         * @description Where a test mail goes.
+         */
+        ChannelTestQuery: {
+            /**
+             * Recipient
+             * @description smtp: default the channel's own
+             */
+            recipient?: string[];
+        };
+        /**
+         * Compliance
+         * @description Hosts of a policy in the caller's sight.
+         */
+        Compliance: {
+            /** Hosts */
+            hosts: number;
+            /**
+             * Covered
+             * @description with an enabled window
+             */
+            covered: number;
+            /**
+             * Without Window
+             * @description without: the policy never starts there
+             */
+            without_window: number;
+            /**
+             * Paused
+             * @description under a freeze now; all while the policy is disabled
+             */
+            paused: number;
+            /**
+             * Open Now
+             * @description in an opening in which work may start
+             */
+            open_now: number;
+        };
+        /**
          * CopiedWindows
          * @description The copies made; hosts that had an equal window of the same name keep it.
          */
@@ -1323,6 +2015,98 @@ export interface components {
             items: components["schemas"]["WindowOut"][];
             /** Unchanged */
             unchanged: number;
+        };
+        /**
+         * DeliveryOut
+         * @description One message to one rule's audience, and how its attempts went. Its id is the message's in every attempt.
+         */
+        DeliveryOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Event
+             * @enum {string}
+             */
+            event: "job_failed" | "outcome_unknown" | "deployment_stopped" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring";
+            /** Summary */
+            summary: string;
+            /**
+             * Rule Id
+             * @description null: deleted since
+             */
+            rule_id: string | null;
+            /** Rule Name */
+            rule_name: string;
+            /** Shared */
+            shared: boolean;
+            /**
+             * Channel Id
+             * @description null: deleted since
+             */
+            channel_id: string | null;
+            /** Channel Name */
+            channel_name: string;
+            /**
+             * State
+             * @description failed: given up; dropped: nobody may read it any more
+             * @enum {string}
+             */
+            state: "pending" | "delivered" | "failed" | "dropped";
+            /** Attempts */
+            attempts: number;
+            /**
+             * Last Error
+             * @description of the last attempt; empty: none, or it arrived
+             */
+            last_error: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Last Attempt At */
+            last_attempt_at: string | null;
+            /** Next Try At */
+            next_try_at: string | null;
+            /**
+             * Give Up At
+             * Format: date-time
+             */
+            give_up_at: string;
+            /** Finished At */
+            finished_at: string | null;
+        };
+        /**
+         * DeliveryQuery
+         * @description Which deliveries, newest first.
+         */
+        DeliveryQuery: {
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Cursor
+             * @description next_cursor of the page before
+             * @default null
+             */
+            cursor: string | null;
+            /** State */
+            state?: ("pending" | "delivered" | "failed" | "dropped")[];
+            /**
+             * Rule Id
+             * @default null
+             */
+            rule_id: string | null;
+            /**
+             * Channel Id
+             * @default null
+             */
+            channel_id: string | null;
         };
         /**
          * DeploymentCreate
@@ -1361,6 +2145,16 @@ export interface components {
              * @default false
              */
             override_freeze: boolean;
+            /**
+             * Exclude
+             * @description left out of this deployment, beside standing exclusions; a plain text is a package without reason
+             */
+            exclude?: (components["schemas"]["ExcludeIn"] | string)[];
+            /**
+             * @description in rings; null: all hosts at once
+             * @default null
+             */
+            rollout: components["schemas"]["RolloutIn"] | null;
         };
         /**
          * DeploymentOut
@@ -1376,7 +2170,7 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "queued" | "running" | "succeeded" | "failed" | "cancelled";
+            state: "queued" | "running" | "stopped" | "succeeded" | "failed" | "cancelled";
             totals: components["schemas"]["JobTotals"];
             /** Packages */
             packages: string[] | null;
@@ -1403,6 +2197,27 @@ export interface components {
             finished_at: string | null;
             /** Override Freeze */
             override_freeze: boolean;
+            /** Exclude */
+            exclude: components["schemas"]["ExcludeOut"][];
+            /**
+             * Policy Id
+             * @description the standing policy that made it
+             */
+            policy_id: string | null;
+            /** @description as asked for; null: all hosts at once */
+            rollout: components["schemas"]["RolloutOut"] | null;
+            /**
+             * Rings
+             * @description in their order; empty without a rollout
+             */
+            rings: components["schemas"]["RingOut"][];
+            /**
+             * Stopped At
+             * @description when too many jobs had failed; null unless it is stopped
+             */
+            stopped_at: string | null;
+            /** Stop Reason */
+            stop_reason: string | null;
         };
         /**
          * DeploymentPreview
@@ -1419,8 +2234,261 @@ export interface components {
             reboot_count: number;
             /** Problem Count */
             problem_count: number;
+            /**
+             * Outside Windows Count
+             * @description hosts touched now though no window of theirs is open; 0 for window
+             */
+            outside_windows_count: number;
+            /**
+             * Excluded Count
+             * @description pending packages left out, over all hosts
+             */
+            excluded_count: number;
+            /**
+             * Rings
+             * @description in their order; empty without a rollout
+             */
+            rings: components["schemas"]["PreviewRing"][];
             /** Hosts */
             hosts: components["schemas"]["PreviewHost"][];
+        };
+        /**
+         * ExcludeIn
+         * @description A package that is left out, or several by a pattern.
+         */
+        ExcludeIn: {
+            /**
+             * Package
+             * @description a name; * any characters, ? one
+             * @example linux-image-*
+             */
+            package: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
+         * ExcludeOut
+         * @description A package that is left out, or several by a pattern.
+         */
+        ExcludeOut: {
+            /** Package */
+            package: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * ExclusionCreate
+         * @description A package that must not be patched, on one host, on those of a group, or (without both) on all.
+         */
+        ExclusionCreate: {
+            /**
+             * Package
+             * @description a name; * any characters, ? one
+             * @example linux-image-*
+             */
+            package: string;
+            /**
+             * Host Id
+             * @default null
+             */
+            host_id: string | null;
+            /**
+             * Group Id
+             * @default null
+             */
+            group_id: string | null;
+            /**
+             * Owner
+             * @description who answers for it: a person or a team
+             */
+            owner: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Expires At
+             * Format: date-time
+             * @description at most 366 days ahead: what nobody looks at again would leave a hole open; renewing is one call
+             */
+            expires_at: string;
+        };
+        /**
+         * ExclusionDetail
+         * @description An exclusion, and what it is about on the hosts in the caller's sight.
+         */
+        ExclusionDetail: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Package */
+            package: string;
+            /** Host Id */
+            host_id: string | null;
+            /** Host Name */
+            host_name: string | null;
+            /** Group Id */
+            group_id: string | null;
+            /** Group Name */
+            group_name: string | null;
+            /** Owner */
+            owner: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "active" | "expired";
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Version */
+            version: number;
+            /**
+             * Pending Patches
+             * @description pending patches that it matches, as last read
+             */
+            pending_patches: number;
+            /**
+             * Pending Hosts
+             * @description hosts that they are on
+             */
+            pending_hosts: number;
+        };
+        /**
+         * ExclusionOut
+         * @description A standing exclusion; without host and group it is for all hosts.
+         */
+        ExclusionOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Package */
+            package: string;
+            /** Host Id */
+            host_id: string | null;
+            /** Host Name */
+            host_name: string | null;
+            /** Group Id */
+            group_id: string | null;
+            /** Group Name */
+            group_name: string | null;
+            /** Owner */
+            owner: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "active" | "expired";
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * ExclusionPatch
+         * @description Changes of an exclusion; absent fields stay. Another package or place is another exclusion.
+         */
+        ExclusionPatch: {
+            /**
+             * Owner
+             * @default null
+             */
+            owner: string | null;
+            /**
+             * Reason
+             * @default null
+             */
+            reason: string | null;
+            /**
+             * Expires At
+             * @description at most 366 days ahead
+             * @default null
+             */
+            expires_at: string | null;
+            /**
+             * Version
+             * @description the version this was decided on; 409 when there is a newer
+             * @default null
+             */
+            version: number | null;
+        };
+        /**
+         * ExclusionQuery
+         * @description Which exclusions, newest first.
+         */
+        ExclusionQuery: {
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Cursor
+             * @description next_cursor of the page before
+             * @default null
+             */
+            cursor: string | null;
+            /**
+             * State
+             * @description default: both
+             * @default null
+             */
+            state: ("active" | "expired") | null;
+            /**
+             * Host Id
+             * @description all that concern this host
+             * @default null
+             */
+            host_id: string | null;
+            /**
+             * Group Id
+             * @default null
+             */
+            group_id: string | null;
+            /**
+             * Search
+             * @description part of the package, owner or reason
+             * @default null
+             */
+            search: string | null;
         };
         /**
          * Fleet
@@ -1432,6 +2500,50 @@ export interface components {
             totals: components["schemas"]["FleetTotals"];
             /** Hosts */
             hosts: components["schemas"]["HostRow"][];
+        };
+        /**
+         * FleetPatch
+         * @description A package with pending patches that match, over the caller's hosts.
+         */
+        FleetPatch: {
+            /** Name */
+            name: string;
+            /** Hosts */
+            hosts: number;
+            /**
+             * Severity
+             * @description the worst of them
+             * @enum {string}
+             */
+            severity: "critical" | "high" | "medium" | "low" | "unknown";
+            /** Cve Ids */
+            cve_ids: string[];
+            /** Requires Reboot */
+            requires_reboot: boolean;
+        };
+        /**
+         * FleetPatchQuery
+         * @description Which pending patches.
+         */
+        FleetPatchQuery: {
+            /**
+             * Search
+             * @description part of a package's name or of a CVE
+             */
+            search: string;
+            /**
+             * Limit
+             * @default 20
+             */
+            limit: number;
+        };
+        /**
+         * FleetPatches
+         * @description Those on the most hosts first.
+         */
+        FleetPatches: {
+            /** Items */
+            items: components["schemas"]["FleetPatch"][];
         };
         /**
          * FleetTotals
@@ -1537,6 +2649,28 @@ export interface components {
             created_at: string;
         };
         /**
+         * FreezePatch
+         * @description Changes of a freeze; absent fields stay. Whom it concerns cannot be changed.
+         */
+        FreezePatch: {
+            /**
+             * Starts At
+             * @default null
+             */
+            starts_at: string | null;
+            /**
+             * Ends At
+             * @description a moment that has passed ends it at once
+             * @default null
+             */
+            ends_at: string | null;
+            /**
+             * Reason
+             * @default null
+             */
+            reason: string | null;
+        };
+        /**
          * FreezeQuery
          * @description Which freezes, by their begin.
          */
@@ -1586,6 +2720,11 @@ export interface components {
             name: string;
             /** Description */
             description: string;
+            /**
+             * Max Unavailable
+             * @description hosts of the group that may reboot at once; null: no limit
+             */
+            max_unavailable: number | null;
             /** Host Count */
             host_count: number;
             /** User Count */
@@ -1598,7 +2737,7 @@ export interface components {
         };
         /**
          * GroupPatch
-         * @description Changes of a group; absent fields stay.
+         * @description Changes of a group; absent fields stay, ``max_unavailable`` null takes the limit off.
          */
         GroupPatch: {
             /**
@@ -1611,6 +2750,12 @@ export interface components {
              * @default null
              */
             description: string | null;
+            /**
+             * Max Unavailable
+             * @description hosts of the group that may reboot at once
+             * @default null
+             */
+            max_unavailable: number | null;
         };
         /**
          * GroupQuery
@@ -1741,6 +2886,26 @@ export interface components {
             group_ids?: string[];
         };
         /**
+         * HostOpening
+         * @description An opening of a host: of one window, or of several that overlap or meet.
+         */
+        HostOpening: {
+            /**
+             * Opens At
+             * Format: date-time
+             */
+            opens_at: string;
+            /**
+             * Closes At
+             * Format: date-time
+             */
+            closes_at: string;
+            /** Window */
+            window: string;
+            /** Timezone */
+            timezone: string;
+        };
+        /**
          * HostPatch
          * @description Changes of a host; absent fields stay. Null: the address as name, no FQDN, the settings' agent port.
          */
@@ -1765,6 +2930,18 @@ export interface components {
              * @description all groups of the host
              */
             group_ids?: string[];
+            /**
+             * Reboot Hold
+             * @description true: no job reboots the host until this is false again
+             * @default false
+             */
+            reboot_hold: boolean;
+            /**
+             * Reboot Hold Reason
+             * @description why; only while the host is on hold
+             * @default
+             */
+            reboot_hold_reason: string;
         };
         /**
          * HostQuery
@@ -1803,6 +2980,12 @@ export interface components {
              * @default null
              */
             reboot_required: boolean | null;
+            /**
+             * Reboot Hold
+             * @description true: hosts that no job may reboot
+             * @default null
+             */
+            reboot_hold: boolean | null;
             /**
              * Max Severity
              * @description severity of the worst pending patch
@@ -1870,6 +3053,17 @@ export interface components {
             last_seen_at: string | null;
             /** Reboot Required */
             reboot_required: boolean;
+            /**
+             * Reboot Hold
+             * @description no job reboots the host until somebody lifts the hold
+             */
+            reboot_hold: boolean;
+            /** Reboot Hold Reason */
+            reboot_hold_reason: string | null;
+            /** Reboot Hold By */
+            reboot_hold_by: string | null;
+            /** Reboot Hold At */
+            reboot_hold_at: string | null;
             /** Pending Patches */
             pending_patches: number;
             /** Pending Security */
@@ -1956,6 +3150,29 @@ export interface components {
              * @description when a queued job may start; null while nobody knows
              */
             not_before: string | null;
+            /**
+             * Ring
+             * @description its ring in its deployment's rollout, 0 first; it never changes
+             */
+            ring: number;
+            /**
+             * Reason
+             * @description why somebody asked for a job without a deployment
+             * @default
+             */
+            reason: string;
+            /**
+             * Created By
+             * @description who did; a deployment's jobs are its creator's
+             * @default null
+             */
+            created_by: string | null;
+            /**
+             * Rollback Of
+             * @description the job that a rollback undoes
+             * @default null
+             */
+            rollback_of: string | null;
             /** Attempts */
             attempts: components["schemas"]["AttemptOut"][];
             /** Packages */
@@ -1991,7 +3208,7 @@ export interface components {
         };
         /**
          * JobOut
-         * @description A job: one host's part of a deployment.
+         * @description A job: one host's part of a deployment, or an operation on one host.
          */
         JobOut: {
             /**
@@ -2034,6 +3251,29 @@ export interface components {
              * @description when a queued job may start; null while nobody knows
              */
             not_before: string | null;
+            /**
+             * Ring
+             * @description its ring in its deployment's rollout, 0 first; it never changes
+             */
+            ring: number;
+            /**
+             * Reason
+             * @description why somebody asked for a job without a deployment
+             * @default
+             */
+            reason: string;
+            /**
+             * Created By
+             * @description who did; a deployment's jobs are its creator's
+             * @default null
+             */
+            created_by: string | null;
+            /**
+             * Rollback Of
+             * @description the job that a rollback undoes
+             * @default null
+             */
+            rollback_of: string | null;
             /** Attempts */
             attempts: components["schemas"]["AttemptOut"][];
             /** Packages */
@@ -2076,6 +3316,26 @@ export interface components {
              * @default null
              */
             deployment_id: string | null;
+            /** Operation */
+            operation?: components["schemas"]["Operation"][];
+            /**
+             * Since
+             * @description created at that moment or later
+             * @default null
+             */
+            since: string | null;
+            /**
+             * Until
+             * @description created before that moment
+             * @default null
+             */
+            until: string | null;
+            /**
+             * Ring
+             * @description of its deployment's rollout, 0 first
+             * @default null
+             */
+            ring: number | null;
             /**
              * Search
              * @description part of the host's name or address, or of the message
@@ -2189,6 +3449,37 @@ export interface components {
             mfa_token: string;
         };
         /**
+         * NextOpening
+         * @description The opening that a host is in, or its next one.
+         */
+        NextOpening: {
+            /**
+             * Host Id
+             * Format: uuid
+             */
+            host_id: string;
+            /**
+             * Opens At
+             * Format: date-time
+             */
+            opens_at: string;
+            /**
+             * Closes At
+             * Format: date-time
+             */
+            closes_at: string;
+            /** Timezone */
+            timezone: string;
+        };
+        /**
+         * NextOpenings
+         * @description One for each host with a window that is open or opens again.
+         */
+        NextOpenings: {
+            /** Items */
+            items: components["schemas"]["NextOpening"][];
+        };
+        /**
          * NthWeekdayIn
          * @description The n-th or the last of a weekday in its month; 0 is Monday.
          */
@@ -2236,6 +3527,55 @@ export interface components {
             items: components["schemas"]["OccurrenceOut"][];
         };
         /**
+         * Operation
+         * @description What a job does on its host, in the agent's REST words.
+         * @enum {string}
+         */
+        Operation: "patchapply" | "reboot" | "rollback" | "install" | "update" | "remove";
+        /**
+         * PackageOperation
+         * @description Install some packages, or update or remove exactly one: agents take one name a call there.
+         */
+        PackageOperation: {
+            /**
+             * When
+             * @default now
+             * @enum {string}
+             */
+            when: "now" | "window";
+            /**
+             * Reason
+             * @description why, for whoever reads the job later
+             * @default
+             */
+            reason: string;
+            /**
+             * Override Freeze
+             * @description start inside freezes too: an administrator's word
+             * @default false
+             */
+            override_freeze: boolean;
+            /**
+             * Operation
+             * @enum {string}
+             */
+            operation: "install" | "update" | "remove";
+            /** Packages */
+            packages: components["schemas"]["PackageWanted"][];
+            /**
+             * Purge
+             * @description a removal takes the configuration too
+             * @default false
+             */
+            purge: boolean;
+            /**
+             * Reboot
+             * @default never
+             * @enum {string}
+             */
+            reboot: "never" | "if_required";
+        };
+        /**
          * PackageOut
          * @description A package of a job and its verified result.
          */
@@ -2248,6 +3588,11 @@ export interface components {
             from_version: string | null;
             /** To Version */
             to_version: string | null;
+            /**
+             * Reason
+             * @description why it was left out, by whom and until when (result: excluded)
+             */
+            reason: string | null;
         };
         /**
          * PackageQuery
@@ -2302,6 +3647,19 @@ export interface components {
             description: string;
         };
         /**
+         * PackageWanted
+         * @description A package; ``version`` null means the newest.
+         */
+        PackageWanted: {
+            /** Name */
+            name: string;
+            /**
+             * Version
+             * @default null
+             */
+            version: string | null;
+        };
+        /**
          * PageQuery
          * @description Which page of a list.
          */
@@ -2317,6 +3675,18 @@ export interface components {
              * @default null
              */
             cursor: string | null;
+        };
+        /** Page[AgendaOpening] */
+        Page_AgendaOpening_: {
+            /** Items */
+            items: components["schemas"]["AgendaOpening"][];
+            /**
+             * Next Cursor
+             * @default null
+             */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
         };
         /** Page[AuditEventOut] */
         Page_AuditEventOut_: {
@@ -2342,10 +3712,46 @@ export interface components {
             /** Total */
             total: number;
         };
+        /** Page[ChannelOut] */
+        Page_ChannelOut_: {
+            /** Items */
+            items: components["schemas"]["ChannelOut"][];
+            /**
+             * Next Cursor
+             * @default null
+             */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+        };
+        /** Page[DeliveryOut] */
+        Page_DeliveryOut_: {
+            /** Items */
+            items: components["schemas"]["DeliveryOut"][];
+            /**
+             * Next Cursor
+             * @default null
+             */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+        };
         /** Page[DeploymentOut] */
         Page_DeploymentOut_: {
             /** Items */
             items: components["schemas"]["DeploymentOut"][];
+            /**
+             * Next Cursor
+             * @default null
+             */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+        };
+        /** Page[ExclusionOut] */
+        Page_ExclusionOut_: {
+            /** Items */
+            items: components["schemas"]["ExclusionOut"][];
             /**
              * Next Cursor
              * @default null
@@ -2438,6 +3844,30 @@ export interface components {
             /** Total */
             total: number;
         };
+        /** Page[PolicyOut] */
+        Page_PolicyOut_: {
+            /** Items */
+            items: components["schemas"]["PolicyOut"][];
+            /**
+             * Next Cursor
+             * @default null
+             */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+        };
+        /** Page[RuleOut] */
+        Page_RuleOut_: {
+            /** Items */
+            items: components["schemas"]["RuleOut"][];
+            /**
+             * Next Cursor
+             * @default null
+             */
+            next_cursor: string | null;
+            /** Total */
+            total: number;
+        };
         /** Page[SessionOut] */
         Page_SessionOut_: {
             /** Items */
@@ -2487,6 +3917,31 @@ export interface components {
             total: number;
         };
         /**
+         * PatchExcluded
+         * @description The standing exclusion that keeps a patch out of every deployment.
+         */
+        PatchExcluded: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Package
+             * @description the name or pattern that excludes it
+             */
+            package: string;
+            /** Owner */
+            owner: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+        };
+        /**
          * PatchOut
          * @description One pending patch of a host.
          */
@@ -2520,6 +3975,8 @@ export interface components {
              * Format: date-time
              */
             first_seen_at: string;
+            /** @description why deployments leave it out; null: they do not */
+            excluded: components["schemas"]["PatchExcluded"] | null;
         };
         /**
          * PatchQuery
@@ -2552,11 +4009,517 @@ export interface components {
             search: string | null;
         };
         /**
+         * PatchedHostQuery
+         * @description Pending patches whose hosts are wanted.
+         */
+        PatchedHostQuery: {
+            /**
+             * Search
+             * @description part of a package's name or of a CVE
+             */
+            search: string;
+            /**
+             * Package
+             * @description of this package only
+             * @default null
+             */
+            package: string | null;
+        };
+        /**
+         * PatchedHosts
+         * @description Hosts on which such a patch is pending.
+         */
+        PatchedHosts: {
+            /** Host Ids */
+            host_ids: string[];
+        };
+        /**
          * Permission
          * @description What a route asks for; every route declares exactly one.
          * @enum {string}
          */
         Permission: "public" | "signed_in" | "fleet_read" | "fleet_operate" | "admin";
+        /**
+         * PolicyConflict
+         * @description Another policy in force on some of the same hosts: these get what either applies, one job after the other.
+         */
+        PolicyConflict: {
+            /**
+             * Policy Id
+             * Format: uuid
+             */
+            policy_id: string;
+            /** Name */
+            name: string;
+            /** Hosts */
+            hosts: number;
+            /**
+             * Differences
+             * @description what these hosts get beyond this policy; empty: nothing
+             */
+            differences: string[];
+        };
+        /**
+         * PolicyCreate
+         * @description A policy. It starts with the next opening of each host; one that is open now counts.
+         */
+        PolicyCreate: {
+            /**
+             * All Hosts
+             * @description all hosts, also those that come later: administrators only
+             * @default false
+             */
+            all_hosts: boolean;
+            /** Group Ids */
+            group_ids?: string[];
+            /** Host Ids */
+            host_ids?: string[];
+            /**
+             * What
+             * @default security
+             * @enum {string}
+             */
+            what: "security" | "all";
+            /**
+             * Exclude
+             * @description left out by this policy; another policy may apply it, a standing exclusion keeps it from all
+             */
+            exclude?: (components["schemas"]["ExcludeIn"] | string)[];
+            /**
+             * Reboot
+             * @default never
+             * @enum {string}
+             */
+            reboot: "never" | "if_required";
+            /**
+             * @description in rings; null: every host in its own next window
+             * @default null
+             */
+            rollout: components["schemas"]["RolloutIn"] | null;
+            /** Name */
+            name: string;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+        };
+        /**
+         * PolicyDetail
+         * @description A policy with what it did and what is left to do.
+         */
+        PolicyDetail: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Enabled */
+            enabled: boolean;
+            /** All Hosts */
+            all_hosts: boolean;
+            /** Group Ids */
+            group_ids: string[];
+            /** Host Ids */
+            host_ids: string[];
+            /**
+             * What
+             * @enum {string}
+             */
+            what: "security" | "all";
+            /** Exclude */
+            exclude: components["schemas"]["ExcludeOut"][];
+            /**
+             * Reboot
+             * @enum {string}
+             */
+            reboot: "never" | "if_required";
+            rollout: components["schemas"]["RolloutOut"] | null;
+            compliance: components["schemas"]["Compliance"];
+            /**
+             * Next Openings
+             * @description up to five; those that are open now begin now
+             */
+            next_openings: components["schemas"]["PolicyOpening"][];
+            /**
+             * Editable
+             * @description whether the caller may change it
+             */
+            editable: boolean;
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Version */
+            version: number;
+            /**
+             * Pending Hosts
+             * @description hosts on which it would apply something, or whose patches were never read
+             */
+            pending_hosts: number;
+            /** Up To Date Hosts */
+            up_to_date_hosts: number;
+            /**
+             * Last Runs
+             * @description its latest deployments, newest first
+             */
+            last_runs: components["schemas"]["DeploymentOut"][];
+            /**
+             * Rings
+             * @description empty without rings
+             */
+            rings: components["schemas"]["PolicyRing"][];
+            /** Held Hosts */
+            held_hosts: components["schemas"]["PolicyHeldHost"][];
+            /** Hosts Without Window */
+            hosts_without_window: components["schemas"]["UncoveredHost"][];
+        };
+        /**
+         * PolicyHeldHost
+         * @description A host that its ring keeps from starting in the opening that it is in.
+         */
+        PolicyHeldHost: {
+            /**
+             * Host Id
+             * Format: uuid
+             */
+            host_id: string;
+            /** Host Name */
+            host_name: string;
+            /** Reason */
+            reason: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /**
+         * PolicyOpening
+         * @description A moment at which windows of a policy's hosts open, and when the last of them closes.
+         */
+        PolicyOpening: {
+            /**
+             * Opens At
+             * Format: date-time
+             */
+            opens_at: string;
+            /**
+             * Closes At
+             * Format: date-time
+             */
+            closes_at: string;
+            /** Hosts */
+            hosts: number;
+        };
+        /**
+         * PolicyOut
+         * @description A standing policy.
+         */
+        PolicyOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Enabled */
+            enabled: boolean;
+            /** All Hosts */
+            all_hosts: boolean;
+            /** Group Ids */
+            group_ids: string[];
+            /** Host Ids */
+            host_ids: string[];
+            /**
+             * What
+             * @enum {string}
+             */
+            what: "security" | "all";
+            /** Exclude */
+            exclude: components["schemas"]["ExcludeOut"][];
+            /**
+             * Reboot
+             * @enum {string}
+             */
+            reboot: "never" | "if_required";
+            rollout: components["schemas"]["RolloutOut"] | null;
+            compliance: components["schemas"]["Compliance"];
+            /**
+             * Next Openings
+             * @description up to five; those that are open now begin now
+             */
+            next_openings: components["schemas"]["PolicyOpening"][];
+            /**
+             * Editable
+             * @description whether the caller may change it
+             */
+            editable: boolean;
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * PolicyPatch
+         * @description Changes of a policy; absent fields stay. ``rollout`` null takes the rings away.
+         */
+        PolicyPatch: {
+            /**
+             * Name
+             * @default null
+             */
+            name: string | null;
+            /**
+             * Enabled
+             * @default null
+             */
+            enabled: boolean | null;
+            /**
+             * All Hosts
+             * @default null
+             */
+            all_hosts: boolean | null;
+            /**
+             * Group Ids
+             * @default null
+             */
+            group_ids: string[] | null;
+            /**
+             * Host Ids
+             * @default null
+             */
+            host_ids: string[] | null;
+            /**
+             * What
+             * @default null
+             */
+            what: ("security" | "all") | null;
+            /**
+             * Exclude
+             * @default null
+             */
+            exclude: (components["schemas"]["ExcludeIn"] | string)[] | null;
+            /**
+             * Reboot
+             * @default null
+             */
+            reboot: ("never" | "if_required") | null;
+            /** @default null */
+            rollout: components["schemas"]["RolloutIn"] | null;
+            /**
+             * Version
+             * @description the version this was decided on; 409 when there is a newer
+             * @default null
+             */
+            version: number | null;
+        };
+        /**
+         * PolicyPreview
+         * @description A policy before it is kept.
+         */
+        PolicyPreview: {
+            compliance: components["schemas"]["Compliance"];
+            /** Next Openings */
+            next_openings: components["schemas"]["PolicyOpening"][];
+            /** Package Count */
+            package_count: number;
+            /** Excluded Count */
+            excluded_count: number;
+            /** Reboot Count */
+            reboot_count: number;
+            /** Hosts */
+            hosts: components["schemas"]["PolicyPreviewHost"][];
+            /** Hosts Without Window */
+            hosts_without_window: components["schemas"]["UncoveredHost"][];
+            /** Rings */
+            rings: components["schemas"]["PolicyPreviewRing"][];
+            /** Conflicts */
+            conflicts: components["schemas"]["PolicyConflict"][];
+        };
+        /**
+         * PolicyPreviewHost
+         * @description What a policy would do on one host if its window were open now, and when that is.
+         */
+        PolicyPreviewHost: {
+            /**
+             * Host Id
+             * Format: uuid
+             */
+            host_id: string;
+            /** Display Name */
+            display_name: string;
+            /** Address */
+            address: string;
+            /** Ring */
+            ring: string | null;
+            /**
+             * Next Openings
+             * @description up to five; the first may be open
+             */
+            next_openings: components["schemas"]["HostOpening"][];
+            /** Open Now */
+            open_now: boolean;
+            /** Package Count */
+            package_count: number;
+            /** Excluded Count */
+            excluded_count: number;
+            /** Will Reboot */
+            will_reboot: boolean;
+            /** Problem */
+            problem: string | null;
+        };
+        /**
+         * PolicyPreviewIn
+         * @description A policy before it is kept, or as it would be after a change: ``policy_id`` leaves it out of the conflicts.
+         */
+        PolicyPreviewIn: {
+            /**
+             * All Hosts
+             * @description all hosts, also those that come later: administrators only
+             * @default false
+             */
+            all_hosts: boolean;
+            /** Group Ids */
+            group_ids?: string[];
+            /** Host Ids */
+            host_ids?: string[];
+            /**
+             * What
+             * @default security
+             * @enum {string}
+             */
+            what: "security" | "all";
+            /**
+             * Exclude
+             * @description left out by this policy; another policy may apply it, a standing exclusion keeps it from all
+             */
+            exclude?: (components["schemas"]["ExcludeIn"] | string)[];
+            /**
+             * Reboot
+             * @default never
+             * @enum {string}
+             */
+            reboot: "never" | "if_required";
+            /**
+             * @description in rings; null: every host in its own next window
+             * @default null
+             */
+            rollout: components["schemas"]["RolloutIn"] | null;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * Policy Id
+             * @default null
+             */
+            policy_id: string | null;
+        };
+        /**
+         * PolicyPreviewRing
+         * @description A ring of a policy before it is kept.
+         */
+        PolicyPreviewRing: {
+            /** Name */
+            name: string;
+            /** Hosts */
+            hosts: number;
+        };
+        /**
+         * PolicyQuery
+         * @description Which policies, newest first.
+         */
+        PolicyQuery: {
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Cursor
+             * @description next_cursor of the page before
+             * @default null
+             */
+            cursor: string | null;
+            /**
+             * Enabled
+             * @default null
+             */
+            enabled: boolean | null;
+            /**
+             * Search
+             * @description part of the name
+             * @default null
+             */
+            search: string | null;
+        };
+        /**
+         * PolicyRing
+         * @description A ring of a policy over all its hosts; ``held`` says why they do not start now.
+         */
+        PolicyRing: {
+            /** Name */
+            name: string;
+            /** Hosts */
+            hosts: number;
+            /** Held */
+            held: string | null;
+        };
+        /**
+         * PreviewExcluded
+         * @description A pending package that would be left out, and by whose word.
+         */
+        PreviewExcluded: {
+            /** Name */
+            name: string;
+            /**
+             * Package
+             * @description the name or pattern that excludes it
+             */
+            package: string;
+            /** Owner */
+            owner: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Expires At
+             * @description null: it ends with this deployment
+             */
+            expires_at: string | null;
+            /**
+             * Standing
+             * @description for every deployment, not for this one only
+             */
+            standing: boolean;
+        };
         /**
          * PreviewHost
          * @description What a deployment would do on one host; ``problem`` says why it may not work (unreachable, busy, unknown).
@@ -2585,8 +4548,26 @@ export interface components {
              * @description when it may start; null while nobody knows
              */
             runs_at: string | null;
+            /**
+             * Ring
+             * @description which ring it is in, 0 first; 0 without a rollout
+             */
+            ring: number;
             /** Problem */
             problem: string | null;
+            /**
+             * Reboot Hold
+             * @description why it will not be rebooted although it needs to be
+             * @default null
+             */
+            reboot_hold: string | null;
+            /** Excluded */
+            excluded: components["schemas"]["PreviewExcluded"][];
+            /**
+             * Outside Windows
+             * @description would be touched now though no window of its is open
+             */
+            outside_windows: boolean;
         };
         /**
          * PreviewPackage
@@ -2605,6 +4586,22 @@ export interface components {
             cve_ids: string[];
             /** Requires Reboot */
             requires_reboot: boolean;
+        };
+        /**
+         * PreviewRing
+         * @description One ring of a deployment before it is made: totals over its hosts.
+         */
+        PreviewRing: {
+            /** Name */
+            name: string;
+            /** Host Count */
+            host_count: number;
+            /** Package Count */
+            package_count: number;
+            /** Reboot Count */
+            reboot_count: number;
+            /** Problem Count */
+            problem_count: number;
         };
         /**
          * Problem
@@ -2641,11 +4638,409 @@ export interface components {
             }[];
         };
         /**
+         * RebootRequest
+         * @description A reboot alone, now or in the host's next maintenance window.
+         */
+        RebootRequest: {
+            /**
+             * When
+             * @default now
+             * @enum {string}
+             */
+            when: "now" | "window";
+            /**
+             * Reason
+             * @description why, for whoever reads the job later
+             * @default
+             */
+            reason: string;
+            /**
+             * Override Freeze
+             * @description start inside freezes too: an administrator's word
+             * @default false
+             */
+            override_freeze: boolean;
+        };
+        /**
+         * ResumeIn
+         * @description Go on with a stopped deployment; absent fields leave the rule as it is, null takes a limit off.
+         */
+        ResumeIn: {
+            /**
+             * Stop After Failures
+             * @default null
+             */
+            stop_after_failures: number | null;
+            /**
+             * Stop After Failed Percent
+             * @default null
+             */
+            stop_after_failed_percent: number | null;
+        };
+        /**
+         * RingIn
+         * @description One ring: exactly one of ``count``, ``percent``, ``host_ids`` and ``group_ids`` says which hosts it takes.
+         */
+        RingIn: {
+            /**
+             * Name
+             * @description default: canary for the first, then ring 2 and so on
+             * @default
+             */
+            name: string;
+            /**
+             * Count
+             * @description so many hosts of those that no ring names
+             * @default null
+             */
+            count: number | null;
+            /**
+             * Percent
+             * @description so many percent of the deployment's hosts, rounded up
+             * @default null
+             */
+            percent: number | null;
+            /** Host Ids */
+            host_ids?: string[];
+            /**
+             * Group Ids
+             * @description hosts of these groups
+             */
+            group_ids?: string[];
+        };
+        /**
+         * RingOut
+         * @description One ring of a deployment: its hosts in the caller's sight, and how far they are.
+         */
+        RingOut: {
+            /** Name */
+            name: string;
+            /** Hosts */
+            hosts: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "running" | "soaking" | "done";
+            totals: components["schemas"]["JobTotals"];
+            /**
+             * Soak Until
+             * @description when the next ring starts; null unless this one is soaking
+             */
+            soak_until: string | null;
+        };
+        /**
+         * RingSpecOut
+         * @description One ring as it was asked for.
+         */
+        RingSpecOut: {
+            /** Name */
+            name: string;
+            /** Count */
+            count: number | null;
+            /** Percent */
+            percent: number | null;
+            /** Host Ids */
+            host_ids: string[];
+            /** Group Ids */
+            group_ids: string[];
+        };
+        /**
          * Role
          * @description Admins may do everything; operators what their groups contain, and ungrouped hosts.
          * @enum {string}
          */
         Role: "admin" | "operator";
+        /**
+         * RollbackPackage
+         * @description A package as the rollback would change it, as far as known: null versions are not known, or not installed.
+         */
+        RollbackPackage: {
+            /** Name */
+            name: string;
+            /** From Version */
+            from_version: string | null;
+            /** To Version */
+            to_version: string | null;
+            /**
+             * Change
+             * @enum {string}
+             */
+            change: "downgrade" | "remove" | "reinstall";
+        };
+        /**
+         * RollbackPreview
+         * @description What a rollback would undo. ``why_not`` says why it cannot be asked for.
+         */
+        RollbackPreview: {
+            /**
+             * Job Id
+             * Format: uuid
+             */
+            job_id: string;
+            /**
+             * Host Id
+             * Format: uuid
+             */
+            host_id: string;
+            /** Host Name */
+            host_name: string;
+            /** Operation */
+            operation: string;
+            /** Possible */
+            possible: boolean;
+            /** Why Not */
+            why_not: string | null;
+            /** Agent Job Id */
+            agent_job_id: string | null;
+            /**
+             * Agent Knows Job
+             * @description asked of the agent just now; null when it gave no answer
+             */
+            agent_knows_job: boolean | null;
+            /** Adopted */
+            adopted: boolean;
+            /**
+             * Needs Confirmation
+             * @description send confirm_adopted true: the job may be somebody else's work
+             */
+            needs_confirmation: boolean;
+            /** Packages */
+            packages: components["schemas"]["RollbackPackage"][];
+            /** Warnings */
+            warnings: string[];
+        };
+        /**
+         * RollbackRequest
+         * @description The rollback of a finished job.
+         */
+        RollbackRequest: {
+            /**
+             * When
+             * @default now
+             * @enum {string}
+             */
+            when: "now" | "window";
+            /**
+             * Reason
+             * @description why, for whoever reads the job later
+             * @default
+             */
+            reason: string;
+            /**
+             * Override Freeze
+             * @description start inside freezes too: an administrator's word
+             * @default false
+             */
+            override_freeze: boolean;
+            /**
+             * Confirm Adopted
+             * @description an adopted job is rolled back only with this
+             * @default false
+             */
+            confirm_adopted: boolean;
+        };
+        /**
+         * RolloutIn
+         * @description A deployment in rings, one after the other. Hosts that no ring takes form the last one.
+         *
+         *     A ring starts when all jobs before it have ended and the soak has passed. When more jobs than a limit have failed,
+         *     nothing starts any more. Failed and unknown outcomes count as failed, cancelled jobs count not at all, and of a
+         *     retried job only its retry counts.
+         */
+        RolloutIn: {
+            /** Rings */
+            rings?: components["schemas"]["RingIn"][];
+            /**
+             * Soak Minutes
+             * @description from the end of a ring's last job to the start of the next ring
+             * @default 0
+             */
+            soak_minutes: number;
+            /**
+             * Stop After Failures
+             * @description more failed jobs than this, in the whole deployment, stop it
+             * @default null
+             */
+            stop_after_failures: number | null;
+            /**
+             * Stop After Failed Percent
+             * @description more failed jobs than this percentage of one ring's jobs stop the deployment
+             * @default null
+             */
+            stop_after_failed_percent: number | null;
+            /**
+             * Max Unavailable
+             * @description hosts of each group, and of those in no group, that may reboot at once
+             * @default null
+             */
+            max_unavailable: number | null;
+        };
+        /**
+         * RolloutOut
+         * @description A rollout as it was asked for, with the limits that hold now. Who sees a part of the deployment's hosts gets
+         *     rings without the ids that they name.
+         */
+        RolloutOut: {
+            /** Rings */
+            rings: components["schemas"]["RingSpecOut"][];
+            /** Soak Minutes */
+            soak_minutes: number;
+            /** Stop After Failures */
+            stop_after_failures: number | null;
+            /** Stop After Failed Percent */
+            stop_after_failed_percent: number | null;
+            /** Max Unavailable */
+            max_unavailable: number | null;
+        };
+        /**
+         * RuleCreate
+         * @description Who is told of what. A rule of one's own is about hosts in one's sight, at the moment of sending.
+         */
+        RuleCreate: {
+            /** Name */
+            name: string;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * Shared
+             * @description the administrators' rule, about all hosts or those of the groups
+             * @default false
+             */
+            shared: boolean;
+            /**
+             * Channel Id
+             * Format: uuid
+             */
+            channel_id: string;
+            /** Events */
+            events: ("job_failed" | "outcome_unknown" | "deployment_stopped" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring")[];
+            /**
+             * Group Ids
+             * @description empty: all hosts in sight
+             */
+            group_ids?: string[];
+            /**
+             * Recipients
+             * @description mail only; empty: the channel's
+             */
+            recipients?: string[];
+        };
+        /**
+         * RuleOut
+         * @description A rule.
+         */
+        RuleOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Enabled */
+            enabled: boolean;
+            /** Shared */
+            shared: boolean;
+            /**
+             * Owner
+             * @description user name; null: shared
+             */
+            owner: string | null;
+            /** Mine */
+            mine: boolean;
+            /**
+             * Channel Id
+             * Format: uuid
+             */
+            channel_id: string;
+            /** Channel Name */
+            channel_name: string;
+            /**
+             * Channel Kind
+             * @enum {string}
+             */
+            channel_kind: "smtp" | "webhook";
+            /** Events */
+            events: ("job_failed" | "outcome_unknown" | "deployment_stopped" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring")[];
+            /** Group Ids */
+            group_ids: string[];
+            /** Recipients */
+            recipients: string[];
+            /** Created By */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * RulePatch
+         * @description Changes of a rule; absent fields stay.
+         */
+        RulePatch: {
+            /**
+             * Name
+             * @default null
+             */
+            name: string | null;
+            /**
+             * Enabled
+             * @default null
+             */
+            enabled: boolean | null;
+            /**
+             * Channel Id
+             * @default null
+             */
+            channel_id: string | null;
+            /**
+             * Events
+             * @default null
+             */
+            events: ("job_failed" | "outcome_unknown" | "deployment_stopped" | "deployment_finished" | "host_unreachable" | "host_recovered" | "window_opening" | "certificate_expiring")[] | null;
+            /**
+             * Group Ids
+             * @default null
+             */
+            group_ids: string[] | null;
+            /**
+             * Recipients
+             * @default null
+             */
+            recipients: string[] | null;
+        };
+        /**
+         * ServiceStatus
+         * @description A service as the host's agent tells it; null where it does not say.
+         */
+        ServiceStatus: {
+            /** Name */
+            name: string;
+            /** Display Name */
+            display_name: string | null;
+            /** Active State */
+            active_state: string | null;
+            /** Sub State */
+            sub_state: string | null;
+            /** Load State */
+            load_state: string | null;
+            /** Enabled State */
+            enabled_state: string | null;
+            /** Main Pid */
+            main_pid: number | null;
+            /** Healthy */
+            healthy: boolean | null;
+        };
         /**
          * SessionOut
          * @description One of the caller's sessions.
@@ -2710,6 +5105,112 @@ export interface components {
             unknown: number;
         };
         /**
+         * SmtpIn
+         * @description A mail server.
+         */
+        SmtpIn: {
+            /** Host */
+            host: string;
+            /**
+             * Port
+             * @default 587
+             */
+            port: number;
+            /**
+             * Security
+             * @description starttls is required, not only tried
+             * @default starttls
+             * @enum {string}
+             */
+            security: "starttls" | "tls" | "none";
+            /**
+             * Username
+             * @default null
+             */
+            username: string | null;
+            /**
+             * Password
+             * @description kept encrypted, never shown again
+             * @default null
+             */
+            password: string | null;
+            /**
+             * Sender
+             * @description the From address
+             * @example ops@example.com
+             */
+            sender: string;
+            /**
+             * Recipients
+             * @description of rules that name none
+             */
+            recipients?: string[];
+        };
+        /**
+         * SmtpOut
+         * @description A mail server, without its password.
+         */
+        SmtpOut: {
+            /** Host */
+            host: string;
+            /** Port */
+            port: number;
+            /**
+             * Security
+             * @enum {string}
+             */
+            security: "starttls" | "tls" | "none";
+            /** Username */
+            username: string | null;
+            /** Password Set */
+            password_set: boolean;
+            /** Sender */
+            sender: string;
+            /** Recipients */
+            recipients: string[];
+        };
+        /**
+         * SmtpPatch
+         * @description Changes of a mail server; absent fields stay, a null user name or password is removed.
+         */
+        SmtpPatch: {
+            /**
+             * Host
+             * @default null
+             */
+            host: string | null;
+            /**
+             * Port
+             * @default null
+             */
+            port: number | null;
+            /**
+             * Security
+             * @default null
+             */
+            security: ("starttls" | "tls" | "none") | null;
+            /**
+             * Username
+             * @default null
+             */
+            username: string | null;
+            /**
+             * Password
+             * @default null
+             */
+            password: string | null;
+            /**
+             * Sender
+             * @default null
+             */
+            sender: string | null;
+            /**
+             * Recipients
+             * @default null
+             */
+            recipients: string[] | null;
+        };
+        /**
          * TotpCode
          * @description A code of the authenticator app.
          */
@@ -2764,7 +5265,7 @@ export interface components {
         };
         /**
          * UpcomingQuery
-         * @description Which span of time.
+         * @description Which span of time, of which groups; or one opening of the agenda.
          */
         UpcomingQuery: {
             /**
@@ -2789,6 +5290,20 @@ export interface components {
              * @default 24
              */
             hours: number;
+            /** Group Id */
+            group_id?: string[];
+            /**
+             * Opens At
+             * @description only what opens at this very moment
+             * @default null
+             */
+            opens_at: string | null;
+            /**
+             * Closes At
+             * @description only what closes at this very moment
+             * @default null
+             */
+            closes_at: string | null;
         };
         /**
          * UpcomingWindow
@@ -2951,6 +5466,111 @@ export interface components {
              * @default null
              */
             role: ("admin" | "operator") | null;
+        };
+        /**
+         * WebhookIn
+         * @description An address that takes JSON; the address counts as a secret.
+         */
+        WebhookIn: {
+            /**
+             * Url
+             * Format: password
+             * @description kept encrypted; only its scheme and host are shown again
+             */
+            url: string;
+            /**
+             * Format
+             * @default json
+             * @enum {string}
+             */
+            format: "slack" | "teams" | "ntfy" | "json";
+            /**
+             * Topic
+             * @description ntfy: default the last part of the address
+             * @default null
+             */
+            topic: string | null;
+            /**
+             * Bearer Token
+             * @description sent as Authorization: Bearer
+             * @default null
+             */
+            bearer_token: string | null;
+            /**
+             * Signing Secret
+             * @description json: signs X-Patch-Manager-Timestamp, a dot and the body into X-Patch-Manager-Signature
+             * @default null
+             */
+            signing_secret: string | null;
+            /**
+             * Headers
+             * @description sent as they are; values are kept encrypted
+             */
+            headers?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * WebhookOut
+         * @description A webhook, without its address and secrets.
+         */
+        WebhookOut: {
+            /**
+             * Format
+             * @enum {string}
+             */
+            format: "slack" | "teams" | "ntfy" | "json";
+            /**
+             * Origin
+             * @description scheme and host of the address
+             */
+            origin: string;
+            /** Topic */
+            topic: string | null;
+            /** Bearer Token Set */
+            bearer_token_set: boolean;
+            /** Signing Secret Set */
+            signing_secret_set: boolean;
+            /** Header Names */
+            header_names: string[];
+        };
+        /**
+         * WebhookPatch
+         * @description Changes of a webhook; absent fields stay, a null token or secret is removed.
+         */
+        WebhookPatch: {
+            /**
+             * Url
+             * @default null
+             */
+            url: string | null;
+            /**
+             * Format
+             * @default null
+             */
+            format: ("slack" | "teams" | "ntfy" | "json") | null;
+            /**
+             * Topic
+             * @default null
+             */
+            topic: string | null;
+            /**
+             * Bearer Token
+             * @default null
+             */
+            bearer_token: string | null;
+            /**
+             * Signing Secret
+             * @default null
+             */
+            signing_secret: string | null;
+            /**
+             * Headers
+             * @default null
+             */
+            headers: {
+                [key: string]: string;
+            } | null;
         };
         /**
          * WindowCopy
@@ -3818,6 +6438,72 @@ export interface operations {
             };
         };
     };
+    deployments_release_ring: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deployments_resume_deployment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ResumeIn"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     deployments_retry_failed: {
         parameters: {
             query?: never;
@@ -3849,6 +6535,170 @@ export interface operations {
             };
         };
     };
+    exclusions_list_exclusions: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                state?: ("active" | "expired") | null;
+                host_id?: string | null;
+                group_id?: string | null;
+                search?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ExclusionOut_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exclusions_create_exclusion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExclusionCreate"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExclusionOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exclusions_show_exclusion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                exclusion_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExclusionDetail"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exclusions_delete_exclusion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                exclusion_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exclusions_change_exclusion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                exclusion_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExclusionPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExclusionOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     fleet_show_fleet: {
         parameters: {
             query?: never;
@@ -3865,6 +6715,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Fleet"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fleet_fleet_agenda: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                after?: string | null;
+                hours?: number;
+                group_id?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AgendaOpening_"];
                 };
             };
             /** @description A problem document (RFC 9457) */
@@ -3910,6 +6795,99 @@ export interface operations {
             };
         };
     };
+    fleet_list_next_openings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NextOpenings"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fleet_list_fleet_patches: {
+        parameters: {
+            query: {
+                search: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetPatches"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fleet_list_patched_hosts: {
+        parameters: {
+            query: {
+                search: string;
+                package?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatchedHosts"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     fleet_upcoming_windows: {
         parameters: {
             query?: {
@@ -3917,6 +6895,9 @@ export interface operations {
                 cursor?: string | null;
                 after?: string | null;
                 hours?: number;
+                group_id?: string[];
+                opens_at?: string | null;
+                closes_at?: string | null;
             };
             header?: never;
             path?: never;
@@ -4027,6 +7008,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    freezes_change_freeze: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                freeze_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FreezePatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FreezeOut"];
+                };
             };
             /** @description A problem document (RFC 9457) */
             default: {
@@ -4330,6 +7346,7 @@ export interface operations {
                 group_id?: string[];
                 ungrouped?: boolean | null;
                 reboot_required?: boolean | null;
+                reboot_hold?: boolean | null;
                 max_severity?: ("critical" | "high" | "medium" | "low" | "unknown")[];
                 actor_state?: ("starting" | "idle" | "waiting" | "polling" | "backing_off" | "working" | "quarantined" | "stopped")[];
                 overdue_critical?: boolean | null;
@@ -4622,6 +7639,41 @@ export interface operations {
             };
         };
     };
+    jobs_change_packages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PackageOperation"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     hosts_list_packages: {
         parameters: {
             query?: {
@@ -4696,6 +7748,41 @@ export interface operations {
             };
         };
     };
+    jobs_reboot_host: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RebootRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     hosts_refresh_host: {
         parameters: {
             query?: never;
@@ -4745,6 +7832,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HostRow"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    hosts_show_service: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host_id: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceStatus"];
                 };
             };
             /** @description A problem document (RFC 9457) */
@@ -4832,6 +7951,10 @@ export interface operations {
                 state?: ("queued" | "dispatching" | "running" | "rebooting" | "verifying" | "succeeded" | "failed" | "cancelled" | "outcome_unknown")[];
                 host_id?: string | null;
                 deployment_id?: string | null;
+                operation?: components["schemas"]["Operation"][];
+                since?: string | null;
+                until?: string | null;
+                ring?: number | null;
                 search?: string | null;
             };
             header?: never;
@@ -4957,6 +8080,72 @@ export interface operations {
             };
         };
     };
+    jobs_preview_rollback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RollbackPreview"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    jobs_rollback_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RollbackRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     fleet_live: {
         parameters: {
             query?: never;
@@ -5000,6 +8189,363 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_list_channels: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ChannelOut_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_create_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelCreate"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_delete_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_change_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_test_channel: {
+        parameters: {
+            query?: {
+                recipient?: string[];
+            };
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelTest"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_list_deliveries: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                state?: ("pending" | "delivered" | "failed" | "dropped")[];
+                rule_id?: string | null;
+                channel_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeliveryOut_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_retry_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_list_rules: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RuleOut_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_create_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleCreate"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_delete_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_change_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RulePatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleOut"];
                 };
             };
             /** @description A problem document (RFC 9457) */
@@ -5058,6 +8604,201 @@ export interface operations {
                 };
                 content: {
                     "application/x-pem-file": unknown;
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    policies_list_policies: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                enabled?: boolean | null;
+                search?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PolicyOut_"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    policies_create_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyCreate"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    policies_preview_policy_: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyPreviewIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyPreview"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    policies_show_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                policy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyDetail"];
+                };
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    policies_delete_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                policy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    policies_change_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                policy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
                 };
             };
             /** @description A problem document (RFC 9457) */

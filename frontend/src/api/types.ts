@@ -14,6 +14,7 @@ export type Health = HostRow["health"];
 export type Severity = NonNullable<HostRow["max_severity"]>;
 export type ActorState = HostRow["actor_state"];
 export type Patch = Schemas["PatchOut"];
+export type FleetPatch = Schemas["FleetPatch"];
 export type HealthChange = Schemas["HealthChange"];
 export type HostCreate = Given<Schemas["HostCreate"], "address">;
 export type HostPatch = Partial<Schemas["HostPatch"]>;
@@ -27,11 +28,56 @@ export type JobTotals = Schemas["JobTotals"];
 export type Job = Schemas["JobOut"];
 export type JobDetail = Schemas["JobDetail"];
 export type JobState = Job["state"];
+export type PackageOperation = Given<Schemas["PackageOperation"], "operation" | "packages">;
+export type RebootRequest = Partial<Schemas["RebootRequest"]>;
+export type RollbackRequest = Partial<Schemas["RollbackRequest"]>;
+export type RollbackPreview = Schemas["RollbackPreview"];
+export type ServiceStatus = Schemas["ServiceStatus"];
 export type Attempt = Schemas["AttemptOut"];
 export type Package = Schemas["PackageRow"];
 export type Certificate = Schemas["CertificateOut"];
 export type AuditEvent = Schemas["AuditEventOut"];
+export type MaintenanceWindow = Schemas["WindowOut"];
+export type WindowCreate = Schemas["WindowCreate"];
+export type Occurrence = Schemas["OccurrenceOut"];
+export type Opening = Schemas["AgendaOpening"];
+export type UpcomingWindow = Schemas["UpcomingWindow"];
+export type UpcomingWindows = Schemas["UpcomingWindows"];
+export type NextOpening = Schemas["NextOpening"];
+export type UncoveredHost = Schemas["UncoveredHost"];
+export type Freeze = Schemas["FreezeOut"];
+export type FreezeCreate = Schemas["FreezeCreate"];
+export type Channel = Schemas["ChannelOut"];
+export type ChannelTest = Schemas["ChannelTest"];
+export type Rule = Schemas["RuleOut"];
+export type RuleEvent = Rule["events"][number];
+export type Delivery = Schemas["DeliveryOut"];
+export type DeliveryState = Delivery["state"];
 export type Problem = Schemas["Problem"];
+
+export type Exclusion = Schemas["ExclusionOut"];
+export type ExclusionDetail = Schemas["ExclusionDetail"];
+export type ExclusionCreate = Given<
+  Schemas["ExclusionCreate"],
+  "package" | "owner" | "reason" | "expires_at"
+>;
+export type Policy = Schemas["PolicyOut"];
+export type PolicyDetail = Schemas["PolicyDetail"];
+export type PolicyPreview = Schemas["PolicyPreview"];
+export type PolicyPreviewHost = Schemas["PolicyPreviewHost"];
+export type Rollout = Schemas["RolloutOut"];
+/** A policy as the editor writes it: every field, so that a change says all that it means. */
+export interface PolicyBody {
+  name: string;
+  enabled: boolean;
+  all_hosts: boolean;
+  group_ids: string[];
+  host_ids: string[];
+  what: Policy["what"];
+  exclude: { package: string; reason: string }[];
+  reboot: Policy["reboot"];
+  rollout: Rollout | null;
+}
 
 /** One page of a list. */
 export interface Page<Item> {
@@ -61,8 +107,6 @@ export interface LiveJob {
   message: string;
 }
 
-export interface LiveDeployment {
-  id: string;
-  state: Deployment["state"];
-  totals: JobTotals;
-}
+/** A deployment as its rows in lists, as far as the stream tells it; totals are of the hosts in sight. */
+export type LiveDeployment = Pick<Deployment, "id" | "state" | "totals"> &
+  Partial<Pick<Deployment, "rings" | "stopped_at" | "stop_reason" | "finished_at" | "rollout">>;

@@ -8,15 +8,17 @@ interface Props {
   none?: string;
   /** Tick every second instead of every 15. */
   fine?: boolean;
+  /** A moment that may be to come: `in 3 h`. */
+  ahead?: boolean;
 }
 
-export function Ago({ at, none = "never", fine = false }: Props) {
+export function Ago({ at, none = "never", fine = false, ahead = false }: Props) {
   const now = useNow(fine);
   if (at === null || at === undefined) return <span className="muted">{none}</span>;
   return (
     <time dateTime={at} title={exact(at)}>
       {/* The clock ticks slowly, and what happened since its last tick is not to come. */}
-      {relative(at, Math.max(now, Date.parse(at)))}
+      {relative(at, ahead ? now : Math.max(now, Date.parse(at)))}
     </time>
   );
 }

@@ -21,17 +21,28 @@ interface Props {
   children: ReactNode;
   label: string;
   danger?: boolean;
+  /** Something else has to be chosen or known first. */
+  disabled?: boolean;
   /** Ask for this number to be typed. */
   typed?: number | null;
   onConfirm: () => Promise<void>;
   onClose: () => void;
 }
 
-export function Confirm({ title, children, label, danger = false, typed = null, onConfirm, onClose }: Props) {
+export function Confirm({
+  title,
+  children,
+  label,
+  danger = false,
+  disabled = false,
+  typed = null,
+  onConfirm,
+  onClose,
+}: Props) {
   const [text, setText] = useState("");
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
-  const ready = typed === null || text.replaceAll(/[,.\s]/g, "") === String(typed);
+  const ready = !disabled && (typed === null || text.replaceAll(/[,.\s]/g, "") === String(typed));
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     if (!ready || busy) return;

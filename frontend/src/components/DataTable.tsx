@@ -50,6 +50,8 @@ interface Props<Row extends { id: string }> {
   /** As high as its rows (up to a limit) instead of filling the page. */
   fit?: boolean;
   rowHeight?: number;
+  /** The last rows came into sight: the moment to fetch more. */
+  onEnd?: () => void;
 }
 
 const features = tableFeatures({ columnVisibilityFeature, columnSizingFeature });
@@ -104,6 +106,13 @@ export function DataTable<Row extends { id: string }>(props: Props<Row>) {
   useEffect(() => {
     if (active !== undefined && active >= 0) virtual.scrollToIndex(active, { align: "auto" });
   }, [active, virtual]);
+
+  const items = virtual.getVirtualItems();
+  const end = (items.at(-1)?.index ?? -1) >= rows.length - 1;
+  const { onEnd } = props;
+  useEffect(() => {
+    if (end) onEnd?.();
+  }, [end, onEnd]);
 
   const model = table.getRowModel().rows;
   const all = selected !== undefined && rows.length > 0 && rows.every((row) => selected.has(row.id));
@@ -169,7 +178,7 @@ export function DataTable<Row extends { id: string }>(props: Props<Row>) {
           </div>
         </div>
         <div className={classes.body} role="rowgroup" style={{ height: virtual.getTotalSize() }}>
-          {virtual.getVirtualItems().map((item) => {
+          {items.map((item) => {
             const row = model[item.index];
             if (row === undefined) return null;
             const chosen = selected?.has(row.id) ?? false;

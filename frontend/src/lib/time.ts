@@ -61,6 +61,13 @@ export function ageDays(iso: string, at: number = now()): number {
   return Math.max(0, Math.floor((at - Date.parse(iso)) / DAY));
 }
 
+const dayFormat = new Intl.DateTimeFormat("en", { year: "numeric", month: "short", day: "numeric" });
+
+/** The day of a moment in the viewer's zone. */
+export function day(iso: string): string {
+  return dayFormat.format(new Date(iso));
+}
+
 /** The exact moment in the viewer's zone, which it names. */
 export function exact(iso: string): string {
   return exactFormat.format(new Date(iso));

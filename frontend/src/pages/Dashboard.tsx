@@ -15,6 +15,7 @@ import { EmptyFleet } from "@/modules/hosts/EmptyFleet";
 import { errorOf, recent } from "@/modules/jobs/failures";
 import { MapPanel } from "@/modules/map/MapPanel";
 import { useTitle } from "@/modules/shell/title";
+import { Timeline } from "@/modules/windows/Timeline";
 import classes from "@/pages/Dashboard.module.css";
 
 export default function Dashboard() {
@@ -25,6 +26,7 @@ export default function Dashboard() {
     <div className="page full">
       <FirstLine />
       <MapPanel />
+      <Timeline />
       <div className={classes.below}>
         <Next />
         <Failures />

@@ -2,46 +2,26 @@
 
 import { Button, Group, Skeleton } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { useApi } from "@/api/context";
 import { keys } from "@/api/keys";
 import { messageOf, ProblemError } from "@/api/problem";
-import type { Deployment as DeploymentRow, Job, JobState } from "@/api/types";
+import type { Deployment as DeploymentRow } from "@/api/types";
 import { Ago } from "@/components/Ago";
 import { JobBar } from "@/components/Bars";
-import { Chip } from "@/components/Chip";
-import { Confirm } from "@/components/Confirm";
+import { Confirm, mustType } from "@/components/Confirm";
 import { Empty, Failure } from "@/components/Notice";
-import { Panel } from "@/components/Panel";
-import page from "@/components/page.module.css";
 import { useToasts } from "@/components/toasts";
-import { useHeldOrder } from "@/lib/heldOrder";
-import { useParam } from "@/lib/url";
-import { naturally, plural, sentence, spaced } from "@/lib/words";
-import { JOB_TONES } from "@/modules/fleet/words";
-import { Causes } from "@/modules/jobs/Causes";
+import { count, plural, sentence } from "@/lib/words";
+import { DeploymentJobs } from "@/modules/jobs/DeploymentJobs";
 import { JobDrawer } from "@/modules/jobs/JobDrawer";
-import { JobTable } from "@/modules/jobs/JobTable";
 import classes from "@/modules/jobs/jobs.module.css";
+import { Rings } from "@/modules/jobs/Rings";
 import { progressWords, whatOf } from "@/modules/jobs/words";
 import { useTitle } from "@/modules/shell/title";
 
 const ABOVE = { text: "Jobs", to: "/jobs" };
-/** Failures first, then what moves, then what waits, then what is done. */
-const ORDER: readonly JobState[] = [
-  "failed",
-  "outcome_unknown",
-  "running",
-  "rebooting",
-  "verifying",
-  "dispatching",
-  "queued",
-  "succeeded",
-  "cancelled",
-];
-const RANK = new Map(ORDER.map((state, rank) => [state, rank]));
-
 export default function Deployment() {
   const { id = "" } = useParams();
   const api = useApi();
@@ -75,7 +55,8 @@ export default function Deployment() {
   return (
     <div className="page full">
       <Head deployment={query.data} />
-      <HostJobs deployment={query.data} />
+      <Rings deployment={query.data} />
+      <DeploymentJobs deployment={query.data} />
       <JobDrawer />
     </div>
   );
@@ -91,8 +72,10 @@ function Head({ deployment }: { deployment: DeploymentRow }) {
             {progressWords(totals)}
           </div>
           <div className="muted">
-            {deployment.created_by} asked for {whatOf(deployment)} <Ago at={deployment.created_at} />, reboots{" "}
+            {deployment.created_by} asked for {whatOf(deployment)} <Ago at={deployment.created_at} />,{" "}
+            {deployment.when === "now" ? "to start at once" : "in each host's window"}, reboots{" "}
             {deployment.reboot === "never" ? "never" : "if required"}
+            {deployment.override_freeze && ", freezes overridden"}
             {deployment.finished_at !== null && (
               <>
                 , ended <Ago at={deployment.finished_at} />
@@ -122,16 +105,17 @@ function Actions({ deployment }: { deployment: DeploymentRow }) {
   return (
     <Group gap="xs">
       <Button variant="default" disabled={queued === 0} onClick={() => setAsking("cancel")}>
-        {queued === 0 ? "Cancel" : `Cancel ${queued} not started`}
+        {queued === 0 ? "Cancel" : `Cancel ${count(queued)} not started`}
       </Button>
       <Button variant="default" disabled={failed === 0} onClick={() => setAsking("retry")}>
-        {failed === 0 ? "Retry failed" : `Retry ${failed} failed`}
+        {failed === 0 ? "Retry failed" : `Retry ${count(failed)} failed`}
       </Button>
       {asking === "cancel" && (
         <Confirm
           title={`Cancel ${plural(queued, "job")}?`}
           label={`Cancel ${plural(queued, "job")}`}
           danger
+          typed={mustType(queued)}
           onClose={() => setAsking(null)}
           onConfirm={async () => {
             await api.post(`deployments/${deployment.id}/cancel`);
@@ -149,7 +133,7 @@ function Actions({ deployment }: { deployment: DeploymentRow }) {
         <Confirm
           title={`Retry ${plural(failed, "failed host")}?`}
           label={`Retry ${plural(failed, "host")}`}
-          typed={failed > 50 ? failed : null}
+          typed={mustType(failed)}
           onClose={() => setAsking(null)}
           onConfirm={async () => {
             try {
@@ -170,62 +154,5 @@ function Actions({ deployment }: { deployment: DeploymentRow }) {
         </Confirm>
       )}
     </Group>
-  );
-}
-
-const FAILED: readonly JobState[] = ["failed", "outcome_unknown"];
-
-function HostJobs({ deployment }: { deployment: DeploymentRow }) {
-  const api = useApi();
-  const [state, setState] = useParam("state");
-  const query = useQuery({
-    queryKey: keys.deploymentJobs(deployment.id),
-    queryFn: ({ signal }) => api.all<Job>(`jobs?deployment_id=${deployment.id}`, { signal }),
-  });
-  const fresh = useMemo(
-    () =>
-      (query.data ?? [])
-        .filter((job) => state === "" || job.state === state)
-        .sort(
-          (a, b) =>
-            (RANK.get(a.state) ?? 0) - (RANK.get(b.state) ?? 0) ||
-            naturally.compare(a.host_name, b.host_name),
-        ),
-    [query.data, state],
-  );
-  const list = useHeldOrder(fresh, state);
-  const failed = useMemo(() => (query.data ?? []).filter((job) => FAILED.includes(job.state)), [query.data]);
-  if (query.isError)
-    return <Failure error={query.error} doing="read the jobs" retry={() => void query.refetch()} />;
-  if (query.isPending) return <Skeleton className="fill" />;
-  return (
-    <>
-      {failed.length > 0 && (
-        <Panel title={`Why ${plural(failed.length, "host")} failed`}>
-          <Causes jobs={failed} />
-        </Panel>
-      )}
-      <div className={page.toolbar}>
-        {ORDER.filter((each) => deployment.totals[each] > 0 || each === state).map((each) => (
-          <Chip
-            key={each}
-            on={state === each}
-            number={deployment.totals[each]}
-            tone={JOB_TONES[each]}
-            onToggle={() => setState(state === each ? "" : each)}
-          >
-            {spaced(each)}
-          </Chip>
-        ))}
-        {list.pending > 0 && (
-          <Button variant="light" size="compact-sm" onClick={list.update}>
-            {plural(list.pending, "row")} moved: update
-          </Button>
-        )}
-      </div>
-      <div className="fill" onPointerEnter={() => list.hold(true)} onPointerLeave={() => list.hold(false)}>
-        <JobTable jobs={list.rows} nothing="No job is in this state." />
-      </div>
-    </>
   );
 }

@@ -25,15 +25,19 @@ import { Certificates } from "@/modules/hosts/Certificates";
 import { EditHost } from "@/modules/hosts/EditHost";
 import { Facts } from "@/modules/hosts/Facts";
 import { HealthStrip } from "@/modules/hosts/HealthStrip";
+import { HoldHost } from "@/modules/hosts/HoldHost";
 import classes from "@/modules/hosts/Host.module.css";
 import { PackageTable } from "@/modules/hosts/PackageTable";
 import { PatchTable } from "@/modules/hosts/PatchTable";
+import { RebootHost } from "@/modules/hosts/RebootHost";
 import { RemoveHosts } from "@/modules/hosts/RemoveHosts";
+import { ServiceLookup } from "@/modules/hosts/ServiceLookup";
 import { JobDrawer } from "@/modules/jobs/JobDrawer";
 import { JobTable } from "@/modules/jobs/JobTable";
 import { useTitle } from "@/modules/shell/title";
+import { HostWindows } from "@/modules/windows/HostWindows";
 
-const TABS = ["patches", "packages", "jobs", "certificates", "audit"] as const;
+const TABS = ["patches", "packages", "jobs", "windows", "certificates", "audit"] as const;
 const ADMIN_TABS: ReadonlySet<string> = new Set(["certificates", "audit"]);
 const ABOVE = { text: "Hosts", to: "/hosts" };
 
@@ -75,6 +79,7 @@ function Story({ row }: { row: HostRow }) {
     <div className="page full">
       <Head row={row} />
       {row.actor_state === "quarantined" && <Quarantined row={row} />}
+      {row.reboot_hold && <OnHold row={row} />}
       <Facts row={row} />
       <HealthStrip id={row.id} />
       <Tabs value={tab} onChange={(value) => setTab(value ?? "patches")} keepMounted={false}>
@@ -84,6 +89,7 @@ function Story({ row }: { row: HostRow }) {
           </Tabs.Tab>
           <Tabs.Tab value="packages">Packages</Tabs.Tab>
           <Tabs.Tab value="jobs">Jobs</Tabs.Tab>
+          <Tabs.Tab value="windows">Windows</Tabs.Tab>
           {admin && <Tabs.Tab value="certificates">Certificates</Tabs.Tab>}
           {admin && <Tabs.Tab value="audit">Audit</Tabs.Tab>}
         </Tabs.List>
@@ -91,6 +97,7 @@ function Story({ row }: { row: HostRow }) {
       {tab === "patches" && <PatchTable host={row} />}
       {tab === "packages" && <PackageTable host={row} />}
       {tab === "jobs" && <HostJobs id={row.id} />}
+      {tab === "windows" && <HostWindows host={row} />}
       {ADMIN_TABS.has(tab) && !admin && <Skeleton height={240} />}
       {tab === "certificates" && admin && <Certificates host={row} />}
       {tab === "audit" && admin && <AuditTable host={row} />}
@@ -105,13 +112,16 @@ function Now({ row }: { row: HostRow }) {
   if (row.job !== null) {
     return (
       <>
-        {sentence(row.activity)}
-        {row.job.deployment_id !== null && (
-          <>
-            {" "}
-            <Link to={`/jobs/${row.job.deployment_id}?job=${row.job.id}`}>Follow the job</Link>
-          </>
-        )}
+        {sentence(row.activity)}{" "}
+        <Link
+          to={
+            row.job.deployment_id === null
+              ? `/hosts/${row.id}?tab=jobs&job=${row.job.id}`
+              : `/jobs/${row.job.deployment_id}?job=${row.job.id}`
+          }
+        >
+          Follow the job
+        </Link>
       </>
     );
   }
@@ -127,7 +137,7 @@ function Head({ row }: { row: HostRow }) {
   const fleet = useFleet();
   const navigate = useNavigate();
   const [busy, setBusy] = useState(false);
-  const [open, setOpen] = useState<"edit" | "remove" | null>(null);
+  const [open, setOpen] = useState<"edit" | "remove" | "reboot" | "hold" | "services" | null>(null);
   const refresh = async () => {
     setBusy(true);
     await actions.refresh([row.id]);
@@ -168,6 +178,15 @@ function Head({ row }: { row: HostRow }) {
             </Button>
           </Menu.Target>
           <Menu.Dropdown>
+            <Menu.Item leftSection={<Icon name="reboot" size={14} />} onClick={() => setOpen("reboot")}>
+              Reboot…
+            </Menu.Item>
+            <Menu.Item leftSection={<Icon name="warning" size={14} />} onClick={() => setOpen("hold")}>
+              {row.reboot_hold ? "Lift the reboot hold…" : "Hold reboots…"}
+            </Menu.Item>
+            <Menu.Item leftSection={<Icon name="search" size={14} />} onClick={() => setOpen("services")}>
+              Service status…
+            </Menu.Item>
             <Menu.Item leftSection={<Icon name="edit" size={14} />} onClick={() => setOpen("edit")}>
               Edit…
             </Menu.Item>
@@ -181,11 +200,24 @@ function Head({ row }: { row: HostRow }) {
           </Menu.Dropdown>
         </Menu>
       </Group>
+      {open === "reboot" && <RebootHost row={row} onClose={() => setOpen(null)} />}
+      {open === "hold" && <HoldHost row={row} onClose={() => setOpen(null)} />}
+      {open === "services" && <ServiceLookup host={row} onClose={() => setOpen(null)} />}
       {open === "edit" && <EditHost row={row} onClose={() => setOpen(null)} />}
       {open === "remove" && (
         <RemoveHosts ids={[row.id]} onClose={() => setOpen(null)} onDone={() => void navigate("/hosts")} />
       )}
     </div>
+  );
+}
+
+function OnHold({ row }: { row: HostRow }) {
+  const reason = row.reboot_hold_reason === "" ? "" : `: ${row.reboot_hold_reason}`;
+  return (
+    <Notice tone="attention" title="This host is on hold: no job reboots it">
+      Set by {row.reboot_hold_by} <Ago at={row.reboot_hold_at} />
+      {reason}.
+    </Notice>
   );
 }
 

@@ -16,6 +16,7 @@ import { Empty, Failure } from "@/components/Notice";
 import { Panel } from "@/components/Panel";
 import { useChoice } from "@/lib/url";
 import { plural, sentence } from "@/lib/words";
+import { AllJobs } from "@/modules/jobs/AllJobs";
 import { Causes } from "@/modules/jobs/Causes";
 import { markFailuresSeen } from "@/modules/jobs/failures";
 import { DEPLOYMENT_TONES, progressWords, whatOf } from "@/modules/jobs/words";
@@ -39,13 +40,20 @@ const COLUMNS: readonly Column<Deployment>[] = [
       </Link>
     ),
   },
-  { id: "bar", title: "Progress", width: 200, grow: 3, cell: (each) => <JobBar totals={each.totals} /> },
+  { id: "bar", title: "Progress", width: 140, grow: 3, cell: (each) => <JobBar totals={each.totals} /> },
   {
     id: "words",
     title: "Hosts",
-    width: 260,
+    width: 230,
     grow: 3,
     cell: (each) => <span title={progressWords(each.totals)}>{progressWords(each.totals)}</span>,
+  },
+  {
+    id: "when",
+    title: "When",
+    width: 118,
+    cell: (each) =>
+      `${each.when === "now" ? "at once" : "in windows"}${each.rings.length > 1 ? `, ${each.rings.length} rings` : ""}`,
   },
   {
     id: "reboot",
@@ -59,16 +67,19 @@ const COLUMNS: readonly Column<Deployment>[] = [
 
 export default function Jobs() {
   useTitle("Jobs");
-  const [view, setView] = useChoice("view", ["deployments", "failures"]);
+  const [view, setView] = useChoice("view", ["deployments", "failures", "jobs"]);
   return (
     <div className="page full">
       <Tabs value={view} onChange={(value) => setView(value ?? "deployments")}>
         <Tabs.List>
           <Tabs.Tab value="deployments">Deployments</Tabs.Tab>
           <Tabs.Tab value="failures">Failures by cause</Tabs.Tab>
+          <Tabs.Tab value="jobs">All jobs</Tabs.Tab>
         </Tabs.List>
       </Tabs>
-      {view === "deployments" ? <Deployments /> : <Failures />}
+      {view === "deployments" && <Deployments />}
+      {view === "failures" && <Failures />}
+      {view === "jobs" && <AllJobs />}
     </div>
   );
 }

@@ -9,18 +9,26 @@ const load = {
   hosts: () => import("@/pages/Hosts"),
   host: () => import("@/pages/Host"),
   deploy: () => import("@/pages/Deploy"),
+  policies: () => import("@/pages/Policies"),
+  exclusions: () => import("@/pages/Exclusions"),
   jobs: () => import("@/pages/Jobs"),
   deployment: () => import("@/pages/Deployment"),
+  windows: () => import("@/pages/Windows"),
   groups: () => import("@/pages/Groups"),
+  settings: () => import("@/pages/Settings"),
 };
 
 const Dashboard = lazy(load.dashboard);
 const Hosts = lazy(load.hosts);
 const Host = lazy(load.host);
 const Deploy = lazy(load.deploy);
+const Policies = lazy(load.policies);
+const Exclusions = lazy(load.exclusions);
 const Jobs = lazy(load.jobs);
 const Deployment = lazy(load.deployment);
+const Windows = lazy(load.windows);
 const Groups = lazy(load.groups);
+const Settings = lazy(load.settings);
 
 /** Start fetching the page of an address, while the session is still being renewed. */
 export function fetchPage(path: string): void {
@@ -48,10 +56,16 @@ export const router = createBrowserRouter([
           { path: "hosts", element: <Hosts /> },
           { path: "hosts/:id", element: <Host /> },
           { path: "deploy", element: <Deploy /> },
+          { path: "deploy/policies", element: <Policies /> },
+          { path: "deploy/policies/new", element: <Policies making /> },
+          { path: "deploy/policies/:id", element: <Policies /> },
+          { path: "deploy/exclusions", element: <Exclusions /> },
           { path: "jobs", element: <Jobs /> },
           { path: "jobs/:id", element: <Deployment /> },
+          { path: "windows", element: <Windows /> },
           { path: "groups", element: <Groups /> },
           { path: "groups/:id", element: <Groups /> },
+          { path: "settings", element: <Settings /> },
           { path: "*", element: <NotFound /> },
         ],
       },

@@ -1,5 +1,5 @@
 /** Hosts, jobs and totals for tests, all in one place. */
-import type { Attempt, FleetTotals, HostRow, Job, JobTotals } from "@/api/types";
+import type { Attempt, FleetTotals, HostRow, Job, JobTotals, PreviewHost } from "@/api/types";
 
 export const NOW = Date.parse("2026-03-01T12:00:00Z");
 
@@ -25,6 +25,10 @@ export function host(id: string, changes: Partial<HostRow> = {}): HostRow {
     agent_version: "2.5.5",
     last_seen_at: ago(0),
     reboot_required: false,
+    reboot_hold: false,
+    reboot_hold_reason: null,
+    reboot_hold_by: null,
+    reboot_hold_at: null,
     pending_patches: 0,
     pending_security: 0,
     pending_by_severity: { critical: 0, high: 0, medium: 0, low: 0, unknown: 0 },
@@ -91,6 +95,10 @@ export function job(id: string, changes: Partial<Job> = {}): Job {
     reboot: "never",
     when: "now",
     not_before: null,
+    ring: 0,
+    reason: "",
+    created_by: null,
+    rollback_of: null,
     attempts: [],
     packages: [],
     created_at: ago(0, 2),
@@ -112,6 +120,24 @@ export function jobTotals(changes: Partial<JobTotals> = {}): JobTotals {
     failed: 0,
     cancelled: 0,
     outcome_unknown: 0,
+    ...changes,
+  };
+}
+
+export function previewHost(id: string, changes: Partial<PreviewHost> = {}): PreviewHost {
+  return {
+    host_id: id,
+    display_name: id,
+    address: "127.0.0.2",
+    packages: [],
+    will_reboot: false,
+    runs: "at once",
+    runs_at: null,
+    ring: 0,
+    excluded: [],
+    outside_windows: false,
+    problem: null,
+    reboot_hold: null,
     ...changes,
   };
 }

@@ -7,7 +7,7 @@ calls return an ``Outcome`` and raise nothing but cancellation, after which the 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 from urllib.parse import quote
@@ -143,6 +143,13 @@ class AgentClient:
         _, page = await self._pages("/api/v1/packages", wire_packages.package_page, how)
         return models.PackageList(page.items, page.total, page.skipped, page.seen >= page.total or not page.paged)
 
+    async def package(self, name: str) -> models.AgentPackage | None:
+        """``GET /api/v1/packages/{name}``; None when it is not installed."""
+        how = _Read(self._patience.answer, self._patience.drip, 256 * _KIB)
+        response = await self._get(f"/api/v1/packages/{quote(name, safe='+')}", how)
+        known = response.status != 404 or not response.body or envelope(response.body) is None
+        return wire_packages.package(_data(response)) if known else None
+
     async def jobs(self, limit: int = 1000) -> models.JobList:
         """``GET /api/v1/jobs?limit=``, newest first."""
         how = _Read(self._patience.answer, self._patience.drip_list, 8 * _MIB)
@@ -248,16 +255,17 @@ class AgentClient:
         packages: Sequence[str],
         before_send: BeforeSend | None = None,
         *,
+        versions: Mapping[str, str] | None = None,
         force: bool = False,
         no_recommends: bool = False,
     ) -> Outcome:
-        """``POST /api/v1/packages``, the newest versions."""
+        """``POST /api/v1/packages``, the newest versions where ``versions`` names none."""
         names = list(dict.fromkeys(packages))
         refusal = _unsendable(names)
         if refusal is not None:
             return refusal
         body = {
-            "packages": [{"name": name, "version": None} for name in names],
+            "packages": [{"name": name, "version": (versions or {}).get(name)} for name in names],
             "options": {"force": force, "no_recommends": no_recommends},
         }
         return await self._mutate("POST", "/api/v1/packages", body, Operation.INSTALL, before_send)

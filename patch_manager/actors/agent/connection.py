@@ -20,7 +20,7 @@ import trio
 
 from patch_manager import __version__
 from patch_manager.actors.agent.address_policy import AddressPolicy, canonical
-from patch_manager.actors.agent.failures import AgentFailure, from_error
+from patch_manager.actors.agent.failures import HANDSHAKE, AgentFailure, from_error
 from patch_manager.domain.health import FailureKind
 
 BeforeSend = Callable[[], str | None]
@@ -93,7 +93,7 @@ async def open_connection(
         raise AgentFailure(FailureKind.TIMED_OUT, f"{waited_for} within {connect_timeout:g} s") from None
     except (OSError, trio.BrokenResourceError) as error:
         _close(sock)
-        raise from_error(error, "during the TLS handshake" if connected else "while connecting") from error
+        raise from_error(error, HANDSHAKE if connected else "while connecting") from error
     except BaseException:
         _close(sock)
         raise

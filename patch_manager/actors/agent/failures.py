@@ -53,6 +53,7 @@ _LOCAL = frozenset(
 _NO_ROUTE = frozenset(
     {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EACCES, errno.EPERM, errno.ENONET}
 )
+HANDSHAKE: Final = "during the TLS handshake"
 _DROPPED = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
 
 # X509_V_ERR_* of OpenSSL's x509_vfy.h.
@@ -106,8 +107,14 @@ def from_error(error: BaseException, doing: str) -> AgentFailure:
             return _from_os(cause, doing)
         cause = cause.__cause__
     if isinstance(error, trio.BrokenResourceError | trio.ClosedResourceError):
-        return AgentFailure(FailureKind.DROPPED, doing)
+        return _dropped(doing)
     return AgentFailure(FailureKind.TLS_OTHER, f"{doing}: {error}")
+
+
+def _dropped(doing: str) -> AgentFailure:
+    # Not every agent takes leave with an alert: one that speaks TLS 1.2 only may just hang up.
+    hint = ", where agents without TLS 1.3 hang up too" if doing == HANDSHAKE else ""
+    return AgentFailure(FailureKind.DROPPED, doing + hint)
 
 
 def _from_os(error: OSError, doing: str) -> AgentFailure:
@@ -121,7 +128,7 @@ def _from_os(error: OSError, doing: str) -> AgentFailure:
     if number == errno.ETIMEDOUT:
         return AgentFailure(FailureKind.TIMED_OUT, doing)
     if number in _DROPPED:
-        return AgentFailure(FailureKind.DROPPED, doing)
+        return _dropped(doing)
     return AgentFailure(FailureKind.NO_ROUTE, error.strerror or str(error))
 
 
@@ -130,10 +137,10 @@ def _from_tls(error: ssl.SSLError, doing: str) -> AgentFailure:
         kind = _VERIFY_CODES.get(error.verify_code, FailureKind.CERTIFICATE_UNTRUSTED)
         return AgentFailure(kind, error.verify_message)
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError):
-        return AgentFailure(FailureKind.DROPPED, doing)
+        return _dropped(doing)
     reason = error.reason or ""
     if reason == "UNEXPECTED_EOF_WHILE_READING":
-        return AgentFailure(FailureKind.DROPPED, doing)
+        return _dropped(doing)
     if reason in _VERSION_REASONS:
         return AgentFailure(FailureKind.TLS_VERSION)
     if reason in _CLIENT_REFUSED:

@@ -180,6 +180,7 @@ class AgentJob:
     stdout: str | None = None
     stderr: str | None = None
     rollback_job_id: str | None = None
+    original_job_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

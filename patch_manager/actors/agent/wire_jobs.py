@@ -38,6 +38,7 @@ class _Job(Wire):
     command_stdout: Output = None
     command_stderr: Output = None
     rollback_job_id: Text = None
+    original_job_id: Text = None
 
 
 def job(data: Json) -> models.AgentJob:
@@ -73,6 +74,7 @@ def _job_of(row: Any) -> models.AgentJob:
         stdout=wire.command_stdout,
         stderr=wire.command_stderr,
         rollback_job_id=wire.rollback_job_id,
+        original_job_id=wire.original_job_id,
     )
 
 

@@ -9,7 +9,9 @@ from pydantic import AliasChoices, Field, ValidationError
 
 from patch_manager.actors.agent import models, tolerant
 from patch_manager.actors.agent.envelope import Json, Page, Wire, page
+from patch_manager.actors.agent.failures import AgentFailure
 from patch_manager.actors.agent.tolerant import Flag, Message, Name, Names, Text
+from patch_manager.domain.health import FailureKind
 from patch_manager.domain.patches import Patch, severity_of
 
 
@@ -117,6 +119,15 @@ class _Package(Wire):
 def package_page(data: Json) -> Page[models.AgentPackage]:
     """One page of ``GET /packages``; its items are ``AgentPackage``."""
     return page(data, "packages", _package_of)
+
+
+def package(data: Json) -> models.AgentPackage:
+    """Normalise ``GET /packages/{name}``; some releases wrap it. Raises UNREADABLE without a usable name."""
+    inner = data.get("package")
+    try:
+        return _package_of(inner if isinstance(inner, dict) else data)
+    except ValidationError as error:
+        raise AgentFailure(FailureKind.UNREADABLE, "a package without a usable name") from error
 
 
 def _package_of(row: Any) -> models.AgentPackage:

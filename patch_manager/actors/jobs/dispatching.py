@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from patch_manager.actors.jobs import rules
+from patch_manager.actors.jobs import rules, standing
 from patch_manager.actors.jobs.evidence import adopt, ambiguous
 from patch_manager.actors.jobs.messages import (
     Accepted,
@@ -26,19 +26,23 @@ from patch_manager.actors.jobs.steps import (
     failed,
     gate,
     in_seconds,
+    incomplete,
+    read_exclusions,
     read_jobs,
-    read_patches,
+    read_state,
     wait,
     wait_for_calendar,
 )
 from patch_manager.domain.job_record import Attempt, AttemptState, JobRecord, Send, SendOutcome, Target
-from patch_manager.domain.jobs import JobState, Operation, PackageResult
+from patch_manager.domain.jobs import LEFT_OUT, JobState, Operation, PackageResult
 from patch_manager.domain.openings import Closed
 
 UNREACHABLE = "HOST_UNREACHABLE"
 """Error code of an attempt in which nothing was sent, because the host gave no usable answer."""
 CLOSED = "OUTSIDE_WINDOW"
 """Error code of a retry that was not sent: its window had closed, or a freeze had begun."""
+NOT_INSTALLED = "PKG_NOT_FOUND"
+"""Error code of an update of what is not installed, in the agent's word."""
 
 
 def begin(run: Run) -> Step[None]:
@@ -52,7 +56,8 @@ def begin(run: Run) -> Step[None]:
         record = replace(record, work_done=run.now, targets=())
         state, reason = JobState.REBOOTING, "preparing the reboot"
     else:
-        state, reason = JobState.DISPATCHING, "reading what is pending"
+        patching = record.operation is Operation.PATCH_APPLY
+        state, reason = JobState.DISPATCHING, f"reading what is {'pending' if patching else 'installed'}"
     attempt = record.attempt or Attempt(1, run.now.wall)
     started = record.started_at or run.now.wall
     record = replace(record, state=state, attempt=attempt, started_at=started, not_before=None, by_calendar=False)
@@ -61,7 +66,10 @@ def begin(run: Run) -> Step[None]:
 
 def _put_off(run: Run, closed: Closed, record: JobRecord) -> Step[None]:
     """What cannot start waits for the next window; a retry belongs into the window of its attempt (DESIGN §4)."""
-    if rules.is_retry(record):
+    if closed.on_hold:
+        record = replace(record, attempt=record.attempt or Attempt(1, run.now.wall), targets=record.targets or ())
+        yield from failed(run, rules.ON_HOLD, f"not rebooted: {closed.reason}; lift the hold and ask again", record)
+    elif rules.is_retry(record):
         record = replace(record, state=JobState.DISPATCHING)
         yield from attempt_failed(run, CLOSED, f"the retry was not sent: {closed.reason}", record=record)
     else:
@@ -100,19 +108,24 @@ def retry(run: Run) -> Step[None]:
 def dispatch(run: Run) -> Step[None]:
     """One round: read, decide what to send, send it. Ends with a commit, or after a pause with nothing changed."""
     run.first_try = run.now if run.tries == 0 else run.first_try
-    patches = yield from read_patches()
-    if isinstance(patches, ReadFailed):
-        yield from unreachable(run, patches.reason, patches.retry_after)
+    state = yield from read_state(run.record)
+    if isinstance(state, ReadFailed):
+        yield from unreachable(run, state.reason, state.retry_after)
         return
-    planned = run.record
-    if planned.targets is None:
-        if not patches.complete:
-            yield from unreachable(run, "the agent's list of patches is incomplete", None)
-            return
-        planned = replace(planned, targets=rules.freeze(planned, patches.patches), planned_at=run.now.wall)
-    left = rules.still_pending(planned.wanted, patches.patches)
-    if not left:
-        yield from _nothing_to_send(run, planned, patches.complete)
+    trouble = incomplete(state)
+    if run.record.targets is None and trouble is not None:
+        yield from unreachable(run, trouble, None)
+        return
+    planned = yield from _listed(run, state)
+    absent = standing.missing(planned, planned.wanted, state) if run.record.targets is None else ()
+    if absent:
+        reason = f"not installed on this host: {rules.words(absent)}"
+        yield from attempt_failed(run, NOT_INSTALLED, reason, record=planned)
+        return
+    left = standing.look(planned, planned.wanted, state).open
+    whole = planned.operation is Operation.ROLLBACK and not planned.touched  # the agent's to judge, and never by names
+    if not left and not whole:
+        yield from _nothing_to_send(run, planned, trouble)
         return
     yield from claim()
     found = yield from read_jobs()
@@ -124,22 +137,42 @@ def dispatch(run: Run) -> Step[None]:
     yield from _send(run, planned, left, found)
 
 
-def _nothing_to_send(run: Run, planned: JobRecord, complete: bool) -> Step[None]:
+def _listed(run: Run, state: standing.State) -> Step[JobRecord]:
+    """The record with its list: kept since its first send; until then, what must not be patched is left out anew."""
+    planned = run.record
+    if planned.targets is None:
+        planned = replace(planned, targets=standing.freeze(planned, state), planned_at=run.now.wall)
+    patches = planned.operation in (Operation.PATCH_APPLY, Operation.UPDATE)
+    if not patches or planned.touched or not planned.wanted:
+        return planned
+    exclusions = yield from read_exclusions()
+    return replace(planned, targets=rules.leave_out(planned.targets or (), exclusions, run.now.wall))
+
+
+def _nothing_to_send(run: Run, planned: JobRecord, trouble: str | None) -> Step[None]:
     """TRUST: nothing asked for is pending any more, so nothing is sent."""
-    if not complete:
-        yield from unreachable(run, "the agent's list of patches is incomplete", None)
+    if trouble is not None:
+        yield from unreachable(run, trouble, None)
+    elif planned.not_accepted and not planned.wanted:
+        reason = f"nothing was sent; {rules.not_accepted_words(planned)}"
+        yield from attempt_failed(run, rules.NOT_ACCEPTED, reason, record=planned, state=AttemptState.REJECTED)
     elif planned.touched and planned.wanted:
         done = replace(planned, state=JobState.VERIFYING, work_done=run.now).with_attempt(
             state=AttemptState.COMPLETED, finished_at=run.now.wall
         )
-        yield from commit(run, done, "nothing is pending any more: the first attempt did the work")
+        yield from commit(run, done, f"{rules.nothing_left(planned.operation)}: the first attempt did the work")
     else:
         done = replace(planned, state=JobState.SUCCEEDED, finished_at=run.now.wall).with_attempt(
             state=AttemptState.COMPLETED, finished_at=run.now.wall
         )
-        done = rules.with_results(done, (), PackageResult.UPDATED)
-        done = replace(done, targets=tuple(replace(t, result=PackageResult.NOT_NEEDED) for t in done.targets or ()))
-        yield from commit(run, done, "already up to date: nothing was sent")
+        done = replace(done, targets=tuple(_not_needed(target) for target in done.targets or ()))
+        left_out = rules.left_out_words(done)
+        words = f"nothing was sent; {left_out}" if left_out else rules.not_needed_words(planned.operation)
+        yield from commit(run, done, words)
+
+
+def _not_needed(target: Target) -> Target:
+    return target if target.result in LEFT_OUT else replace(target, result=PackageResult.NOT_NEEDED)
 
 
 def _adopt_late_arrival(run: Run, found: JobsRead) -> Step[bool]:
@@ -161,9 +194,10 @@ def _send(run: Run, planned: JobRecord, left: tuple[Target, ...], found: JobsRea
     ids, newest = rules.baseline(found.jobs)
     number = planned.send.number + 1 if planned.send is not None else 1
     names = tuple(target.name for target in left)
-    send = Send(number, attempt.number, planned.operation, names, ids, newest, run.now)
+    undoes = None if planned.undoes is None else planned.undoes.agent_job_id
+    send = Send(number, attempt.number, planned.operation, names, ids, newest, run.now, undoes=undoes)
     intent = replace(planned, send=send, attempt=replace(attempt, sends=attempt.sends + 1))
-    yield from commit(run, intent, f"sending {rules.plural(len(names), 'package')}: {rules.words(names)}")
+    yield from commit(run, intent, rules.asking(planned.operation, names))
     event = yield MakeSend(send)
     if isinstance(event, Accepted):
         yield from accepted(run, event.agent_job_id)
@@ -171,7 +205,8 @@ def _send(run: Run, planned: JobRecord, left: tuple[Target, ...], found: JobsRea
         yield from ambiguous(run, event.reason)
     elif isinstance(event, Rejected):
         record = _unsent(run, SendOutcome.REJECTED)
-        yield from attempt_failed(run, event.code, event.reason, record=record, state=AttemptState.REJECTED)
+        reason = rules.refusal_words(record.operation, event.code, event.reason)
+        yield from attempt_failed(run, event.code, reason, record=record, state=AttemptState.REJECTED)
     elif isinstance(event, Refused):
         record = replace(_unsent(run, SendOutcome.REFUSED), state=JobState.QUEUED)
         record = replace(record, not_before=in_seconds(run.now, event.retry_after))
@@ -203,7 +238,7 @@ def _unsent(run: Run, outcome: SendOutcome) -> JobRecord:
 def unreachable(run: Run, reason: str, retry_after: float | None) -> Step[None]:
     """Nothing was sent: a few short pauses, then the attempt fails. Being asked to wait is no failure."""
     if retry_after is not None:
-        yield from wait(min(retry_after, 900.0))
+        yield from wait(min(retry_after, rules.LONGEST_WAIT))
         return
     waited = run.now.elapsed(run.first_try) if run.first_try is not None else 0.0
     if run.tries < len(rules.CONNECT_PAUSES) and waited < rules.UNREACHABLE_LIMIT:

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from patch_manager.actors.jobs import rules
-from patch_manager.actors.jobs.messages import HealthRead, JobsRead, PatchesRead, ReadFailed
+from patch_manager.actors.jobs import rules, standing
+from patch_manager.actors.jobs.messages import HealthRead, JobsRead, ReadFailed
 from patch_manager.actors.jobs.steps import (
     Run,
     Step,
     commit,
+    incomplete,
     read_health,
     read_jobs,
-    read_patches,
+    read_state,
     unknown,
     wait,
 )
 from patch_manager.domain.job_record import AttemptState, Send, SendOutcome
-from patch_manager.domain.jobs import JobState, PackageResult
+from patch_manager.domain.jobs import JobState, Operation
 
 
 def ambiguous(run: Run, reason: str) -> Step[None]:
@@ -51,7 +52,7 @@ def decide_by_evidence(run: Run) -> Step[None]:
             reason = "the agent is still changing packages for somebody"
             yield from wait(rules.LOOK_AGAIN)
             continue
-        seen = yield from fresh_patches(run, send)
+        seen = yield from fresh_state(run, send)
         if isinstance(seen, str):
             reason = seen
             yield from wait(rules.LOOK_AGAIN)
@@ -66,13 +67,13 @@ def decide_by_evidence(run: Run) -> Step[None]:
     yield from uncertain(run, f"no evidence within {rules.EVIDENCE_LIMIT / 60:.0f} minutes: {reason}")
 
 
-def _may_live_on(run: Run, send: Send, last: JobsRead, seen: PatchesRead) -> Step[str | None]:
+def _may_live_on(run: Run, send: Send, last: JobsRead, seen: standing.State) -> Step[str | None]:
     """Why the work may be going on although no list shows it; None when it cannot be, or everything is done.
 
     An agent that restarted since the intent may have lost our job while its package manager lives on: as for a lost
     job that was accepted, 30 minutes are waited, unless the host restarted too (decision 0007).
     """
-    if not rules.still_pending(run.record.wanted, seen.patches):
+    if not standing.look(run.record, run.record.wanted, seen).open:
         return None
     health = yield from read_health(facts=True)
     if isinstance(health, ReadFailed):
@@ -99,18 +100,18 @@ def _two_looks(send: Send) -> Step[tuple[frozenset[str], JobsRead] | ReadFailed]
     return rules.new_jobs(send, first.jobs) | rules.new_jobs(send, second.jobs), second
 
 
-def fresh_patches(run: Run, send: Send) -> Step[PatchesRead | str]:
-    """The patches from a package cache newer than the intent; else why they prove nothing yet."""
+def fresh_state(run: Run, send: Send) -> Step[standing.State | str]:
+    """Patches or packages from a package cache newer than the intent; else why they prove nothing yet."""
     health = yield from read_health()
     if isinstance(health, ReadFailed):
         return health.reason
     stale = _stale(run, health, send)
     if stale is not None:
         return stale
-    patches = yield from read_patches()
-    if isinstance(patches, ReadFailed):
-        return patches.reason
-    return patches if patches.complete else "the agent's list of patches is incomplete"
+    state = yield from read_state(run.record)
+    if isinstance(state, ReadFailed):
+        return state.reason
+    return incomplete(state) or state
 
 
 def _stale(run: Run, health: HealthRead, send: Send) -> str | None:
@@ -121,19 +122,24 @@ def _stale(run: Run, health: HealthRead, send: Send) -> str | None:
     return None
 
 
-def _decide(run: Run, send: Send, seen: PatchesRead) -> Step[None]:
+def _decide(run: Run, send: Send, seen: standing.State) -> Step[None]:
     asked = [target for target in run.record.wanted if target.name in send.packages]
-    left = rules.still_pending(asked, seen.patches)
-    if not left:
+    looked = standing.look(run.record, asked, seen)
+    left = looked.left
+    if looked.unclear or (not asked and send.operation is Operation.ROLLBACK):
+        yield from uncertain(run, "the answer was lost and the packages do not tell whether it was carried out")
+    elif not left:
         record = run.record.with_outcome(SendOutcome.DONE).with_attempt(
             state=AttemptState.COMPLETED, finished_at=run.now.wall
         )
         record = replace(record, state=JobState.VERIFYING, work_done=run.now)
-        yield from commit(run, record, "by evidence: nothing asked for is pending any more")
+        yield from commit(run, record, f"by evidence: {rules.nothing_left(send.operation)}")
     elif len(left) < len(asked):
-        yield from uncertain(run, f"the answer was lost and {len(left)} of {len(asked)} packages are still pending")
+        still = rules.still(send.operation)
+        yield from uncertain(run, f"the answer was lost and {len(left)} of {len(asked)} packages are {still}")
     elif run.record.attempt is not None and run.record.attempt.sends >= rules.MAX_SENDS:
-        yield from uncertain(run, f"{rules.MAX_SENDS} requests without an answer, and everything is still pending")
+        still = rules.still(send.operation)
+        yield from uncertain(run, f"{rules.MAX_SENDS} requests without an answer, and everything is {still}")
     else:
         run.tries = 0
         record = run.record.with_outcome(SendOutcome.NEVER_ARRIVED)
@@ -154,5 +160,5 @@ def adopt(run: Run, ids: Collection[str]) -> Step[None]:
 
 def uncertain(run: Run, reason: str) -> Step[None]:
     """The evidence does not decide about the latest send."""
-    record = rules.with_results(run.record.with_outcome(SendOutcome.UNCERTAIN), None, PackageResult.UNKNOWN)
+    record = standing.with_results(run.record.with_outcome(SendOutcome.UNCERTAIN), None)
     yield from unknown(run, reason, record)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from patch_manager.actors.jobs import rules
-from patch_manager.actors.jobs.evidence import fresh_patches
-from patch_manager.actors.jobs.messages import Follow, FoundJob, JobGone, JobSeen, JobsRead, PatchesRead, ReadFailed
+from patch_manager.actors.jobs import rules, standing
+from patch_manager.actors.jobs.evidence import fresh_state
+from patch_manager.actors.jobs.messages import Follow, FoundJob, JobGone, JobSeen, JobsRead, ReadFailed
 from patch_manager.actors.jobs.steps import (
     Run,
     Step,
@@ -17,20 +17,22 @@ from patch_manager.actors.jobs.steps import (
     unknown,
     wait,
 )
-from patch_manager.domain.job_record import AttemptState, JobRecord, Target
-from patch_manager.domain.jobs import JobState
+from patch_manager.domain.job_record import AttemptState, JobRecord, Moment, Target
+from patch_manager.domain.jobs import JobState, Operation
 
 LOST = "JOB_LOST"
 TIMED_OUT = "TIMEOUT"
 """Error codes of an attempt whose accepted job came to no known end (the second is the agent's own)."""
+NOT_STARTED = rules.ROLLBACK_NOT_STARTED
 
 
 def follow(run: Run) -> Step[None]:
     """Follow the agent's job until it says how it ended, or does not know it any more."""
     agent_job_id = _agent_job_id(run.record)
-    heard = run.now
+    heard, rollback = run.now, run.record.operation is Operation.ROLLBACK
+    queue = _Queue()
     while True:
-        event = yield Follow(agent_job_id, rules.FOLLOW_SLICE)
+        event = yield Follow(agent_job_id, rules.ROLLBACK_LOOK if rollback else rules.FOLLOW_SLICE)
         if isinstance(event, JobGone):
             yield from _lost(run, "the agent does not know the job any more")
             return
@@ -43,6 +45,12 @@ def follow(run: Run) -> Step[None]:
                 hours = rules.FOLLOW_LIMIT / 3600
                 yield from unknown(run, f"the agent still says {event.job.status} after {hours:.0f} hours")
                 return
+            if rollback:
+                waits = event.job.status == "pending"
+                busy = not waits or (yield from _busy(agent_job_id))
+                if queue.never_starts(run, busy):
+                    yield from _not_started(run)
+                    return
         elif isinstance(event, ReadFailed):
             if run.now.elapsed(heard) > rules.SILENCE_LIMIT:
                 yield from unknown(run, f"the host went away during the job: {event.reason}")
@@ -52,6 +60,40 @@ def follow(run: Run) -> Step[None]:
             raise TypeError(f"{type(event).__name__} does not answer following")
 
 
+def _busy(agent_job_id: str) -> Step[bool]:
+    """Whether the agent carries out something else, behind which a rollback may wait."""
+    found = yield from read_jobs()
+    if isinstance(found, ReadFailed):
+        return True
+    return any(job.status == "running" and job.id != agent_job_id for job in found.jobs)
+
+
+@dataclass(slots=True)
+class _Queue:
+    """A rollback in the agent's queue: since when nothing else kept it from starting, as far as this run has seen."""
+
+    busy: Moment | None = None
+    idle_looks: int = 0
+
+    def never_starts(self, run: Run, busy: bool) -> bool:
+        """Whether it has waited for long enough; two looks, because what ran may have ended just before the first."""
+        if busy:
+            self.busy, self.idle_looks = run.now, 0
+            return False
+        self.idle_looks += 1
+        idle = _since_accepted(run) if self.busy is None else run.now.elapsed(self.busy)
+        return self.idle_looks > 1 and idle >= rules.ROLLBACK_START_LIMIT
+
+
+def _not_started(run: Run) -> Step[None]:
+    minutes = rules.ROLLBACK_START_LIMIT / 60
+    reason = (
+        f"the agent took the rollback and did not start it within {minutes:.0f} minutes while it was idle, as several"
+        " releases do; update the agent, or install the earlier versions by hand"
+    )
+    yield from attempt_failed(run, NOT_STARTED, reason)
+
+
 def _ended(run: Run, job: FoundJob) -> Step[None]:
     said = run.record.with_attempt(
         exit_code=job.exit_code, stdout=job.stdout, stderr=job.stderr, error_code=job.error_code, error=job.error
@@ -59,7 +101,7 @@ def _ended(run: Run, job: FoundJob) -> Step[None]:
     if job.status == "completed":
         said = said.with_attempt(state=AttemptState.COMPLETED, finished_at=run.now.wall)
         done = replace(said, state=JobState.VERIFYING, work_done=run.now, agent_completed_at=job.completed_at)
-        yield from commit(run, done, "the agent reports success; reading what is still pending")
+        yield from commit(run, done, f"the agent reports success; reading {_what(run.record)}")
     elif job.status == "timed_out":
         yield from _lost(run, "the agent gave the job up after its time limit", said.with_attempt(error_code=TIMED_OUT))
     else:
@@ -96,27 +138,35 @@ def look_for_lost(run: Run) -> Step[None]:
         if _back_again(run.record, found):
             yield from commit(run, run.record.with_attempt(state=AttemptState.RUNNING), "the agent knows the job again")
             return
-        seen: PatchesRead | str = "the agent is still changing packages"
+        seen: standing.State | str = "the agent is still changing packages"
         if not rules.working(found.jobs):
-            seen = yield from fresh_patches(run, send)
+            seen = yield from fresh_state(run, send)
         if not isinstance(seen, str):
-            left = rules.still_pending([t for t in run.record.wanted if t.name in send.packages], seen.patches)
-            if not left:
+            looked = standing.look(run.record, [t for t in run.record.wanted if t.name in send.packages], seen)
+            if not looked.open and run.record.wanted:
                 record = run.record.with_attempt(state=AttemptState.COMPLETED, finished_at=run.now.wall)
                 record = replace(record, state=JobState.VERIFYING, work_done=run.now)
-                yield from commit(run, record, "by evidence: nothing asked for is pending any more")
+                yield from commit(run, record, f"by evidence: {rules.nothing_left(send.operation)}")
                 return
             health = yield from read_health(facts=True)
             restarted = not isinstance(health, ReadFailed) and rules.booted_since(health, send.intent, run.now)
             if restarted or _since_accepted(run) >= rules.LOST_PATIENCE:
                 code = attempt.error_code or LOST
                 how = "restarted in mid-job" if restarted else "lost the job"
-                yield from attempt_failed(run, code, f"the host {how}; still pending: {_names(left)}")
+                if looked.unclear or not run.record.wanted:
+                    yield from unknown(run, f"the host {how}, and its packages do not tell whether it was carried out")
+                    return
+                reason = f"the host {how}; {rules.still(send.operation)}: {_names(looked.left)}"
+                yield from attempt_failed(run, code, reason)
                 return
         elif _since_accepted(run) > rules.FOLLOW_LIMIT:
             yield from unknown(run, f"the job was lost and no evidence was found: {seen}")
             return
         yield from wait(pause)
+
+
+def _what(record: JobRecord) -> str:
+    return "what is still pending" if record.operation is Operation.PATCH_APPLY else "its packages"
 
 
 def _names(left: tuple[Target, ...]) -> str:

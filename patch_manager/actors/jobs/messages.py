@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from patch_manager.domain.exclusions import Exclusion
 from patch_manager.domain.job_record import JobRecord, Send
 from patch_manager.domain.jobs import Operation
 from patch_manager.domain.openings import Closed
@@ -23,6 +25,7 @@ class FoundJob:
     created_at: datetime | None = None
     completed_at: datetime | None = None
     packages: tuple[str, ...] | None = None
+    original_job_id: str | None = None  # of a rollback, where the agent says what it undoes
     progress: int = 0
     message: str = ""
     error_code: str | None = None
@@ -55,6 +58,22 @@ class ReadJob:
 @dataclass(frozen=True, slots=True)
 class ReadPatches:
     """``GET /patches`` → ``PatchesRead`` or ``ReadFailed``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPackages:
+    """``GET /packages/{name}`` for each, or the whole list → ``PackagesRead`` or ``ReadFailed``.
+
+    ``patches``: the host's pending patches too, which say of some agents what their packages do not.
+    """
+
+    names: tuple[str, ...]
+    patches: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadExclusions:
+    """What this job must leave out, as kept in the database at this moment → ``ExclusionsRead``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +121,14 @@ class AskGate:
 
 
 @dataclass(frozen=True, slots=True)
+class AskTurn:
+    """Take a turn to reboot, of which a group has so many at once → ``TurnTaken`` or ``TurnDenied``.
+
+    It is held while the host is away, and given back as soon as the protocol waits before that.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """Make ``after`` durable where version and state of ``before`` still match → ``Committed`` or ``Conflict``."""
 
@@ -110,7 +137,21 @@ class Commit:
     reason: str
 
 
-Command = ReadJobs | ReadJob | ReadPatches | ReadHealth | Claim | MakeSend | Follow | Wait | AskGate | Commit
+Command = (
+    ReadJobs
+    | ReadJob
+    | ReadPatches
+    | ReadPackages
+    | ReadExclusions
+    | ReadHealth
+    | Claim
+    | MakeSend
+    | Follow
+    | Wait
+    | AskGate
+    | AskTurn
+    | Commit
+)
 
 
 # Events
@@ -154,6 +195,34 @@ class PatchesRead:
 
     patches: tuple[Patch, ...]
     complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PackageState:
+    """An installed package. ``version`` None: the agent does not say."""
+
+    version: str | None = None
+    latest_version: str | None = None
+    upgradable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PackagesRead:
+    """Those of the packages asked about that are installed; what is absent is not. ``pending`` None: not known.
+
+    Not ``complete``: a part of the list is missing, so absence proves nothing.
+    """
+
+    packages: Mapping[str, PackageState]
+    pending: tuple[Patch, ...] | None = None
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ExclusionsRead:
+    """Standing exclusions of the job's host and its deployment's own."""
+
+    exclusions: tuple[Exclusion, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +271,18 @@ class GateClosed:
     """Not one byte left: outside the host's windows, or inside a freeze."""
 
     closed: Closed
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTaken:
+    """The host may go away."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnDenied:
+    """Too many hosts are away; ``words`` are the job's message."""
+
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,12 +335,16 @@ Event = (
     | JobSeen
     | JobGone
     | PatchesRead
+    | PackagesRead
+    | ExclusionsRead
     | HealthRead
     | Claimed
     | Accepted
     | NotSent
     | GateOpen
     | GateClosed
+    | TurnTaken
+    | TurnDenied
     | Refused
     | Rejected
     | Ambiguous

@@ -24,13 +24,17 @@ from patch_manager.actors.jobs.steps import (
     commit,
     failed,
     gate,
+    in_seconds,
     read_health,
+    turn,
     wait,
     wait_for_calendar,
 )
+from patch_manager.actors.jobs.verifying import end
 from patch_manager.domain.job_record import ON_ITS_WAY, AttemptState, JobRecord, Moment, Send, SendOutcome
 from patch_manager.domain.jobs import JobState, Operation
 from patch_manager.domain.openings import Closed
+from patch_manager.domain.turns import WAITING
 
 NOT_PROVEN = "REBOOT_NOT_PROVEN"
 NOT_SENT = "REBOOT_NOT_SENT"
@@ -53,12 +57,33 @@ def _since(run: Run) -> Moment:
     return run.record.work_done
 
 
+def _wait_for_turn(run: Run, words: str) -> Step[None]:
+    """Others of its group are away. While it waits, its window may close and a freeze may begin."""
+    closed = yield from gate(Operation.REBOOT)
+    if closed is not None:
+        yield from _closed(run, closed, run.record)
+        return
+    run.turn_at = run.now
+    if not run.record.message.startswith(WAITING):
+        yield from commit(run, run.record, words)
+    yield from wait(rules.TURN_STEP)
+
+
 def _request(run: Run) -> Step[None]:
-    if run.now.elapsed(_since(run)) > rules.REBOOT_LIMIT:
-        yield from _failed(run, NOT_PROVEN, f"the reboot could not be requested: {run.record.message}")
+    if run.turn_at is None and run.record.message.startswith(WAITING):
+        run.turn_at = run.now  # a run before this one waited: the limit is of asking, and not of waiting
+    denied = yield from turn()
+    if denied is not None:
+        yield from _wait_for_turn(run, denied)
+        return
+    limit = rules.REBOOT_ASK_LIMIT if run.record.operation is Operation.REBOOT else rules.REBOOT_LIMIT
+    if run.now.elapsed(run.turn_at or _since(run)) > limit:
+        minutes, why = limit / 60, run.trouble or run.record.message
+        yield from _failed(run, NOT_SENT, f"the reboot could not be asked for within {minutes:.0f} minutes: {why}")
         return
     health = yield from read_health(facts=True)
     if isinstance(health, ReadFailed):
+        run.trouble = health.reason
         yield from wait(max(rules.LOOK_AGAIN, health.retry_after or 0.0))
         return
     if run.record.operation is not Operation.REBOOT and rules.reboot_proven(health, _since(run), run.now, None):
@@ -92,25 +117,46 @@ def _request(run: Run) -> Step[None]:
         record = run.record.with_outcome(SendOutcome.REJECTED)
         yield from _failed(run, REJECTED, f"the agent refuses to reboot: {event.code}: {event.reason}", record)
     elif isinstance(event, Refused):
-        record = run.record.with_outcome(SendOutcome.REFUSED)
-        yield from commit(run, record, f"the reboot must wait {event.retry_after:.0f} s: {event.reason}")
-        yield from wait(event.retry_after)
+        yield from _refused(run, min(event.retry_after, rules.LONGEST_WAIT), event.reason)
     elif isinstance(event, GateClosed):
         yield from _closed(run, event.closed, run.record.with_outcome(SendOutcome.NOT_SENT))
     elif isinstance(event, NotSent):
+        run.trouble = event.reason
         yield from commit(run, run.record.with_outcome(SendOutcome.NOT_SENT), f"reboot not sent: {event.reason}")
         yield from wait(0.0 if event.cause == "stale" else rules.LOOK_AGAIN)
     else:
         raise TypeError(f"{type(event).__name__} does not answer a send")
 
 
+def _refused(run: Run, seconds: float, reason: str) -> Step[None]:
+    """Jobs run on the agent: no failure. A job that only reboots waits in its queue, out of the way of others."""
+    record, words = run.record.with_outcome(SendOutcome.REFUSED), f"the agent asks to wait {seconds:.0f} s: {reason}"
+    run.trouble = words
+    if record.operation is Operation.REBOOT:
+        record = replace(record, state=JobState.QUEUED, not_before=in_seconds(run.now, seconds))
+        yield from commit(run, record, words)
+    else:
+        yield from commit(run, record, words)
+        yield from wait(seconds)
+
+
 def _closed(run: Run, closed: Closed, record: JobRecord) -> Step[None]:
-    """A job that only reboots waits for the next window; after updates the job ends, and says what is missing."""
+    """A job that only reboots waits for the next window; after updates the job ends, and says what is missing.
+
+    On a host that is on hold both end: a reboot that was held is asked for anew, by somebody who knows.
+    """
     attempt = record.attempt
-    if record.operation is Operation.REBOOT and attempt is not None and attempt.error_code is None:
+    if closed.on_hold and record.operation is Operation.REBOOT:
+        yield from _failed(run, rules.ON_HOLD, f"not rebooted: {closed.reason}; lift the hold and ask again", record)
+    elif closed.on_hold:
+        yield from end(run, record, not_rebooted=closed.reason)
+    elif record.operation is Operation.REBOOT and attempt is not None and attempt.error_code is None:
         yield from wait_for_calendar(run, closed, record)
     else:
         yield from _failed(run, NOT_SENT, f"the reboot was not requested: {closed.reason}", record)
+
+
+_ADVICE = "look at the host's console before asking for another one"
 
 
 def _await_proof(run: Run, send: Send) -> Step[None]:
@@ -128,14 +174,15 @@ def _await_proof(run: Run, send: Send) -> Step[None]:
             continue
         since = send.intent if run.record.operation is Operation.REBOOT else _since(run)
         if rules.reboot_proven(health, since, run.now, send.baseline_newest):
-            yield from _proven(run, "the host came back from its reboot; reading what is still pending")
+            yield from _proven(run, "the host came back from its reboot; reading it again")
             return
         said = "the host answers, and has not restarted"
         if health.pending_reboot and rules.booted_since(health, since, run.now):
             said = "the host restarted and still asks for a reboot"
         if send.agent_job_id is not None and step % 5 == 0 and (yield from _ended_badly(run, send.agent_job_id)):
             return
-    yield from _failed(run, NOT_PROVEN, f"no reboot was seen within {rules.REBOOT_LIMIT / 60:.0f} minutes: {said}")
+    minutes = rules.REBOOT_LIMIT / 60
+    yield from _failed(run, NOT_PROVEN, f"no reboot was seen within {minutes:.0f} minutes: {said}; {_ADVICE}")
 
 
 def _ended_badly(run: Run, agent_job_id: str) -> Step[bool]:

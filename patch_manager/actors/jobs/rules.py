@@ -5,12 +5,14 @@ Constants name their source. Times are seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from patch_manager.actors.agent.models import is_package_name
 from patch_manager.actors.jobs.messages import FoundJob, HealthRead
+from patch_manager.domain.exclusions import Exclusion, exclusion_of
 from patch_manager.domain.job_record import JobRecord, Moment, Send, SendOutcome, Target
 from patch_manager.domain.jobs import NOT_RETRYABLE, Operation, PackageResult, RebootPolicy
 from patch_manager.domain.patches import Patch
@@ -36,15 +38,35 @@ CACHE_STEP: Final = 10.0  # ours
 VERIFY_LIMIT: Final = 30 * 60.0  # ours: a host that went away between the work and its verification
 FAILED_VERIFY_LIMIT: Final = 60.0  # ours: a failure is told soon, its packages as unknown if need be
 REBOOT_LIMIT: Final = 30 * 60.0  # ours: from the request to the proof
+REBOOT_ASK_LIMIT: Final = 5 * 60.0  # ours: a job that only reboots tries to reach its host for no longer than this
+TURN_STEP: Final = 2.0  # ours: pace of asking for a turn to reboot; hundreds may ask at once
 REBOOT_STEP: Final = 4.0  # ours: pace of asking whether the host is back
+ROLLBACK_START_LIMIT: Final = 600.0  # ours: a rollback that still waits on an idle agent will never start (AGENT_API)
+ROLLBACK_LOOK: Final = 60.0  # ours: pace of looking whether such an agent is idle
+LONGEST_WAIT: Final = 900.0  # ours: an agent that asks for more is asked again sooner
 
 PATCHING: Final = frozenset({"patchapply", "install", "update", "remove", "rollback", "selfupdate"})
 """Operations of the agent that change packages; one that runs makes evidence wait."""
 
 
+_CHANGED: Final = frozenset({PackageResult.UPDATED, PackageResult.INSTALLED, PackageResult.REMOVED})
+
+
+ROLLBACK_NOT_STARTED: Final = "ROLLBACK_NOT_STARTED"
+"""Error code of a rollback that the agent took and never began. It may still begin, so it is not sent again."""
+
+
+ON_HOLD: Final = "HOST_ON_HOLD"
+"""Error code of a reboot that was not asked for, because an operator holds the host."""
+
+
+NOT_ACCEPTED: Final = "NAME_NOT_ACCEPTED"
+"""Error code of a job that had to leave out a package whose name agents refuse."""
+
+
 def retryable(code: str) -> bool:
     """Unknown codes are retried; those that time does not change are not."""
-    return code not in NOT_RETRYABLE
+    return code not in NOT_RETRYABLE and code != ROLLBACK_NOT_STARTED
 
 
 def new_jobs(send: Send, found: Iterable[FoundJob]) -> frozenset[str]:
@@ -60,12 +82,21 @@ def _may_be_ours(send: Send, job: FoundJob) -> bool:
         return False
     if job.created_at is not None and send.baseline_newest is not None and job.created_at < send.baseline_newest:
         return False
+    if send.operation is Operation.ROLLBACK:
+        # Its packages are the agent's affair; whose rollback it is, newer agents say.
+        return job.original_job_id in (None, send.undoes)
     return job.packages is None or frozenset(job.packages) == frozenset(send.packages)
 
 
 def working(found: Iterable[FoundJob]) -> bool:
-    """Whether the agent is changing packages right now, for anybody."""
-    return any(job.operation in PATCHING and not job.ended for job in found)
+    """Whether the agent is changing packages right now, or about to, for anybody.
+
+    A rollback that waits while nothing runs is not: several releases never start one (AGENT_API).
+    """
+    return any(
+        job.operation in PATCHING and not job.ended and (job.operation, job.status) != ("rollback", "pending")
+        for job in found
+    )
 
 
 def list_was_lost(send: Send, found: Iterable[FoundJob], health: HealthRead, now: Moment) -> bool:
@@ -104,8 +135,24 @@ def freeze(record: JobRecord, patches: Iterable[Patch]) -> tuple[Target, ...]:
     return tuple(targets)
 
 
+def leave_out(targets: Iterable[Target], exclusions: Sequence[Exclusion], now: datetime) -> tuple[Target, ...]:
+    """The list with what must not be patched at ``now`` marked as left out, and why."""
+    return tuple(_unless_excluded(target, exclusions, now) for target in targets)
+
+
+def _unless_excluded(target: Target, exclusions: Sequence[Exclusion], now: datetime) -> Target:
+    if target.result is not PackageResult.PENDING:
+        return target
+    found = exclusion_of(target.name, exclusions, now)
+    return target if found is None else replace(target, result=PackageResult.EXCLUDED, reason=found.words)
+
+
 def _target(patch: Patch) -> Target:
-    return Target(patch.name, patch.current_version, patch.available_version, patch.requires_reboot)
+    target = Target(patch.name, patch.current_version, patch.available_version, patch.requires_reboot)
+    if is_package_name(patch.name):
+        return target
+    # One such name makes an agent refuse the whole request: the others are not to pay for it.
+    return replace(target, result=PackageResult.NOT_ACCEPTED, reason="agents do not accept this name")
 
 
 def still_pending(targets: Iterable[Target], patches: Iterable[Patch]) -> tuple[Target, ...]:
@@ -123,20 +170,6 @@ def still_pending(targets: Iterable[Target], patches: Iterable[Patch]) -> tuple[
         if not moved_on or target.to_version == target.from_version:
             left.append(target)
     return tuple(left)
-
-
-def with_results(record: JobRecord, left: Iterable[Target] | None, of_left: PackageResult) -> JobRecord:
-    """The record with a result for every package: ``of_left`` for those left, ``unknown`` where nothing is known."""
-    names = None if left is None else {target.name for target in left}
-
-    def result(target: Target) -> PackageResult:
-        if target.result is PackageResult.NOT_NEEDED:
-            return PackageResult.NOT_NEEDED
-        if names is None:
-            return PackageResult.UNKNOWN
-        return of_left if target.name in names else PackageResult.UPDATED
-
-    return replace(record, targets=tuple(replace(t, result=result(t)) for t in record.targets or ()))
 
 
 def cache_is_newer(health: HealthRead, since: Moment, now: Moment, on_agent: datetime | None = None) -> bool | None:
@@ -175,7 +208,7 @@ def reboot_wanted(record: JobRecord, health: HealthRead, now: Moment) -> bool:
     """Whether the work asks for a reboot that the operator allowed and that has not been proven yet."""
     if record.reboot is not RebootPolicy.IF_REQUIRED or record.rebooted_at is not None:
         return False
-    updated = [t for t in record.wanted if t.result is PackageResult.UPDATED]
+    updated = [t for t in record.wanted if t.result in _CHANGED]
     if not updated:
         return False
     if health.pending_reboot is True:
@@ -195,6 +228,18 @@ def words(names: Iterable[str], most: int = 5) -> str:
     return ", ".join(listed[:most]) + (f" and {more} more" if more > 0 else "")
 
 
+def left_out_words(record: JobRecord) -> str:
+    """What was left out, as the end of a message; empty when nothing was."""
+    excluded = record.excluded
+    return f"left out by exclusions: {words(target.name for target in excluded)}" if excluded else ""
+
+
+def not_accepted_words(record: JobRecord) -> str:
+    """What could not be asked for, and what to do; empty when everything could."""
+    names = record.not_accepted
+    return f"not asked for, as agents do not accept the name: {words(names)}; update by hand" if names else ""
+
+
 def is_retry(record: JobRecord) -> bool:
     """Whether an attempt before this one was sent, as far as the record tells: then this one is not put off."""
     attempt, send = record.attempt, record.send
@@ -208,6 +253,79 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def operation_words(operation: Operation) -> str:
-    """An operation in words."""
-    return {Operation.PATCH_APPLY: "apply", Operation.REBOOT: "reboot"}.get(operation, operation.value)
+def asking(operation: Operation, names: Iterable[str]) -> str:
+    """What a call asks of the agent, in words."""
+    listed = list(names)
+    if operation is Operation.PATCH_APPLY:
+        return f"sending {plural(len(listed), 'package')}: {words(listed)}"
+    what = words(listed) or "its packages"
+    return f"asking the agent to {_VERBS.get(operation, operation.value)} {what}"
+
+
+_VERBS: Final = {Operation.ROLLBACK: "roll back"}
+
+_DONE_WORDS: Final = {
+    Operation.INSTALL: "installed",
+    Operation.REMOVE: "removed",
+    Operation.ROLLBACK: "put back",
+}
+
+
+def done_words(operation: Operation, count: int) -> str:
+    """``2 packages updated``."""
+    return f"{plural(count, 'package')} {_DONE_WORDS.get(operation, 'updated')}"
+
+
+_LEFT_WORDS: Final = {
+    Operation.INSTALL: "not installed",
+    Operation.REMOVE: "still installed",
+    Operation.ROLLBACK: "not put back",
+    Operation.UPDATE: "kept back, not updated",
+}
+
+
+def left_words(operation: Operation, names: Iterable[str]) -> str:
+    """What an agent's success left undone."""
+    how = _LEFT_WORDS.get(operation, "kept back, still pending")
+    return f"{how} after the agent reported success: {words(names)}"
+
+
+_STILL: Final = {
+    Operation.INSTALL: "not installed",
+    Operation.REMOVE: "still installed",
+    Operation.UPDATE: "not updated",
+    Operation.ROLLBACK: "not put back",
+}
+
+
+def still(operation: Operation) -> str:
+    """How packages are that the work has not reached."""
+    return _STILL.get(operation, "still pending")
+
+
+def nothing_left(operation: Operation) -> str:
+    """How it is said that the host is as the work should leave it."""
+    if operation is Operation.PATCH_APPLY:
+        return "nothing asked for is pending any more"
+    return f"everything asked for is {_DONE_WORDS.get(operation, 'updated')}"
+
+
+_NOT_NEEDED_WORDS: Final = {
+    Operation.INSTALL: "installed already",
+    Operation.REMOVE: "not installed any more",
+    Operation.ROLLBACK: "already as it was before",
+}
+
+
+def not_needed_words(operation: Operation) -> str:
+    """Why nothing was sent."""
+    return f"{_NOT_NEEDED_WORDS.get(operation, 'already up to date')}: nothing was sent"
+
+
+def refusal_words(operation: Operation, code: str, reason: str) -> str:
+    """Why the agent will not take a call."""
+    if operation is not Operation.ROLLBACK:
+        return reason
+    if code == "JOB_NOT_FOUND":
+        return f"the agent does not know that job any more and cannot undo it: {code}: {reason}"
+    return f"the agent refuses to roll that job back: {code}: {reason}"

@@ -7,8 +7,10 @@ ledger, whose one committer writes for all hosts.
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final, assert_never
+from functools import partial
+from typing import Final, TypeVar, assert_never
 
 import structlog
 import trio
@@ -17,10 +19,12 @@ from patch_manager.actors.agent import outcomes
 from patch_manager.actors.agent.failures import AgentFailure, reason
 from patch_manager.actors.agent.following import Following, Listen, follow_job
 from patch_manager.actors.agent.job_stream import OnHint
-from patch_manager.actors.agent.models import AgentJob, PatchList
+from patch_manager.actors.agent.models import AgentJob
 from patch_manager.actors.jobs import messages as m
+from patch_manager.actors.jobs.calls import make_call
+from patch_manager.actors.jobs.package_reading import read_packages
 from patch_manager.actors.jobs.place import Place
-from patch_manager.actors.jobs.ports import Agent, Clock, Gate, Ledger, Progress
+from patch_manager.actors.jobs.ports import Agent, Clock, Gate, Ledger, Progress, Turns
 from patch_manager.actors.jobs.protocol import Protocol
 from patch_manager.actors.jobs.rules import INTENT_MAX_AGE
 from patch_manager.actors.jobs.translating import found_job
@@ -28,14 +32,17 @@ from patch_manager.actors.ports import HostLink
 from patch_manager.actors.silence import unless_silent
 from patch_manager.domain.hosts import JobInHand
 from patch_manager.domain.job_record import JobRecord, Moment, Send
-from patch_manager.domain.jobs import DueJob, JobState, Operation
+from patch_manager.domain.jobs import DueJob, JobState
+
+T = TypeVar("T")
 
 BEGINNING_SECONDS: Final = 2.0  # a list of patches that takes longer gives the place among those that begin back
 STREAM_AFTER: Final = 8.0  # seconds that a job is polled before its stream is opened; up to twice that, by chance
 STREAM_PAUSE: Final = 1.0  # before the next look whether dispatches still wait
 FIRST_POLL_AFTER: Final = 0.7  # from the acceptance: asking earlier tells nothing
-_BEGINNING = m.AskGate | m.Commit | m.ReadPatches | m.Claim
+_BEGINNING = m.AskGate | m.Commit | m.ReadPatches | m.ReadPackages | m.ReadExclusions | m.Claim
 _UNDER_CLAIM = m.Claim | m.ReadJobs | m.Commit | m.MakeSend
+_Read = m.ReadJobs | m.ReadJob | m.ReadPatches | m.ReadPackages | m.ReadHealth | m.Follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,7 @@ class Runner:
     beginning: trio.CapacityLimiter
     dispatch: trio.CapacityLimiter
     progress: Progress
+    turns: Turns
 
     async def __call__(self, due: DueJob, link: HostLink) -> None:
         """Run ``due`` until it has ended or waits in its queue again.
@@ -66,9 +74,11 @@ class Runner:
             now = self.clock()
             if record is None or record.state.terminal or not _is_due(record, now):
                 return
+            run = _JobRun(self, link, link.agent, record, beginning, place)
             try:
-                await _JobRun(self, link, link.agent, record, beginning, place).whole(Protocol(record, now))
+                await run.whole(Protocol(record, now))
             finally:
+                self.turns.leave(run.record)
                 self.progress.forget(record.id)
                 link.report_job(None)
         finally:
@@ -121,6 +131,7 @@ class _JobRun:
             case m.Commit():
                 return await self.commit(command)
             case m.Wait(seconds):
+                self.runner.turns.settle(self.record)
                 await trio.sleep(seconds)
                 return m.Woke()
             case m.Claim():
@@ -128,12 +139,17 @@ class _JobRun:
             case m.AskGate(operation):
                 closed = self.runner.gate.refuses(self.record, operation, self.runner.clock())
                 return m.GateOpen() if closed is None else m.GateClosed(closed)
+            case m.AskTurn():
+                words = self.runner.turns.take(self.record, self.link.record.group_ids)
+                return m.TurnTaken() if words is None else m.TurnDenied(words)
             case m.MakeSend(send):
                 try:
                     return await self.send(send)
                 finally:
                     self.place.give_back()
-            case m.ReadJobs() | m.ReadJob() | m.ReadPatches() | m.ReadHealth() | m.Follow():
+            case m.ReadExclusions():
+                return m.ExclusionsRead(await self.runner.ledger.exclusions(self.record, self.runner.clock()))
+            case m.ReadJobs() | m.ReadJob() | m.ReadPatches() | m.ReadPackages() | m.ReadHealth() | m.Follow():
                 try:
                     return await self.read(command)
                 except AgentFailure as failure:
@@ -146,6 +162,7 @@ class _JobRun:
         if kept is None:
             return m.Conflict()
         self.record, self.epoch = kept.record, kept.epoch
+        self.runner.turns.settle(kept.record)
         self.show(self.shown.progress if self.shown is not None else 0)
         return m.Committed(kept.record)
 
@@ -160,13 +177,13 @@ class _JobRun:
         self.beginning.give_back()
         return m.Claimed()
 
-    async def patches(self) -> PatchList:
-        """Read the list; an agent that refreshes its package cache meanwhile must not keep its place from others."""
-        listed: PatchList | AgentFailure
+    async def slow(self, reading: Callable[[], Awaitable[T]]) -> T:
+        """Read a list; an agent that refreshes its package cache meanwhile must not keep its place from others."""
+        listed: T | AgentFailure
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.let_go_later)
             try:
-                listed = await unless_silent(self.agent, self.agent.patches)
+                listed = await unless_silent(self.agent, reading)
             except AgentFailure as failure:  # kept out of the nursery, which would wrap it in a group
                 listed = failure
             nursery.cancel_scope.cancel()
@@ -178,7 +195,7 @@ class _JobRun:
         await trio.sleep(BEGINNING_SECONDS)
         self.beginning.give_back()
 
-    async def read(self, command: m.ReadJobs | m.ReadJob | m.ReadPatches | m.ReadHealth | m.Follow) -> m.Event:
+    async def read(self, command: _Read) -> m.Event:
         match command:
             case m.ReadJobs():
                 return m.JobsRead(tuple(found_job(job) for job in (await self.agent.jobs()).jobs))
@@ -186,11 +203,13 @@ class _JobRun:
                 job = await self.agent.job(agent_job_id)
                 return m.JobGone() if job is None else m.JobSeen(found_job(job))
             case m.ReadPatches():
-                listed = await self.patches()
+                listed = await self.slow(self.agent.patches)
                 complete = listed.complete and not listed.skipped
                 if complete:
                     self.link.observed_patches(listed.patches, self.runner.clock().wall)
                 return m.PatchesRead(listed.patches, complete)
+            case m.ReadPackages(names, patches):
+                return await self.slow(partial(read_packages, self.agent, names, patches=patches))
             case m.ReadHealth(facts):
                 return await self.health(facts)
             case m.Follow(agent_job_id, seconds):
@@ -275,10 +294,7 @@ class _JobRun:
             denied.append(refusal)
             return refusal.reason if isinstance(refusal, m.NotSent) else refusal.closed.reason
 
-        if send.operation is Operation.REBOOT:
-            outcome = await self.agent.reboot(before_send=before_send)
-        else:
-            outcome = await self.agent.apply(send.packages, before_send=before_send)
+        outcome = await make_call(self.agent, self.record, send, before_send)
         match outcome:
             case outcomes.Accepted(agent_job_id):
                 self.just_accepted = True

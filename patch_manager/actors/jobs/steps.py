@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias, TypeVar
 
-from patch_manager.actors.jobs import rules
+from patch_manager.actors.jobs import standing
 from patch_manager.actors.jobs.messages import (
     AskGate,
+    AskTurn,
     Claim,
     Claimed,
     Command,
@@ -22,20 +23,27 @@ from patch_manager.actors.jobs.messages import (
     Committed,
     Conflict,
     Event,
+    ExclusionsRead,
     GateClosed,
     GateOpen,
     HealthRead,
     JobsRead,
+    PackagesRead,
     PatchesRead,
+    ReadExclusions,
     ReadFailed,
     ReadHealth,
     ReadJobs,
+    ReadPackages,
     ReadPatches,
+    TurnDenied,
+    TurnTaken,
     Wait,
     Woke,
 )
+from patch_manager.domain.exclusions import Exclusion
 from patch_manager.domain.job_record import AttemptState, JobRecord, Moment
-from patch_manager.domain.jobs import JobState, Operation, PackageResult
+from patch_manager.domain.jobs import JobState, Operation
 from patch_manager.domain.openings import Closed
 
 T = TypeVar("T")
@@ -50,13 +58,16 @@ class Superseded(Exception):
 class Run:
     """One run: the record as last committed and the present moment.
 
-    ``tries`` failed to reach the agent in a row; ``first_try`` is when the attempt began to read.
+    ``tries`` failed to reach the agent in a row; ``first_try`` is when the attempt began to read; ``trouble`` is what
+    the host last said instead of an answer. ``turn_at``: when the job last waited for its turn to reboot.
     """
 
     record: JobRecord
     now: Moment
     tries: int = 0
     first_try: Moment | None = None
+    trouble: str = ""
+    turn_at: Moment | None = None
 
 
 def answer(event: Event, *kinds: type[T]) -> T:
@@ -96,6 +107,26 @@ def read_patches() -> Step[PatchesRead | ReadFailed]:
     return event if isinstance(event, ReadFailed) else answer(event, PatchesRead)
 
 
+def read_state(record: JobRecord) -> Step[standing.State | ReadFailed]:
+    """What tells how far the job's work is: pending patches, or the packages it is about."""
+    if record.operation in (Operation.PATCH_APPLY, Operation.REBOOT):
+        return (yield from read_patches())
+    event = yield ReadPackages(standing.names_of(record), patches=record.operation is Operation.ROLLBACK)
+    return event if isinstance(event, ReadFailed) else answer(event, PackagesRead)
+
+
+def incomplete(state: standing.State) -> str | None:
+    """Why what was read proves nothing; None when it does."""
+    if state.complete:
+        return None
+    return f"the agent's list of {'patches' if isinstance(state, PatchesRead) else 'packages'} is incomplete"
+
+
+def read_exclusions() -> Step[tuple[Exclusion, ...]]:
+    """What the job must leave out."""
+    return answer((yield ReadExclusions()), ExclusionsRead).exclusions
+
+
 def read_health(facts: bool = False) -> Step[HealthRead | ReadFailed]:
     """The host's health, with the system's facts if asked for."""
     event = yield ReadHealth(facts)
@@ -108,6 +139,15 @@ def gate(operation: Operation) -> Step[Closed | None]:
     if isinstance(event, GateClosed):
         return event.closed
     answer(event, GateOpen)
+    return None
+
+
+def turn() -> Step[str | None]:
+    """Why the host may not reboot now; None when it has its turn."""
+    event = yield AskTurn()
+    if isinstance(event, TurnDenied):
+        return event.words
+    answer(event, TurnTaken)
     return None
 
 
@@ -127,7 +167,7 @@ def in_seconds(now: Moment, seconds: float) -> datetime:
 
 def unknown(run: Run, reason: str, record: JobRecord | None = None) -> Step[None]:
     """``outcome_unknown``: never retried by itself; an operator resolves it (TRUST "Retry")."""
-    record = record or rules.with_results(run.record, None, PackageResult.UNKNOWN)
+    record = record or standing.with_results(run.record, None)
     if record.attempt is not None:
         record = record.with_attempt(state=AttemptState.UNKNOWN, finished_at=run.now.wall)
     record = replace(record, state=JobState.OUTCOME_UNKNOWN, finished_at=run.now.wall)
@@ -136,7 +176,7 @@ def unknown(run: Run, reason: str, record: JobRecord | None = None) -> Step[None
 
 def failed(run: Run, code: str, reason: str, record: JobRecord | None = None) -> Step[None]:
     """The job's end as a failure, packages told as far as they are known."""
-    record = record or rules.with_results(run.record, None, PackageResult.UNKNOWN)
+    record = record or standing.untouched(run.record)
     attempt = record.attempt
     if attempt is not None and attempt.error_code is None:
         record = record.with_attempt(error_code=code, error=reason)

@@ -15,6 +15,7 @@ def found_job(job: AgentJob) -> m.FoundJob:
         created_at=job.created_at,
         completed_at=job.completed_at,
         packages=job.packages,
+        original_job_id=job.original_job_id,
         progress=job.progress,
         message=job.message,
         error_code=job.error_code,

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import assert_never
 from uuid import UUID
 
-from quart import request
-
 from patch_manager.domain import deployments as words
 from patch_manager.domain.deployments import DeploymentRequest, DeploymentView
+from patch_manager.domain.exclusions import Excluded
 from patch_manager.domain.jobs import RebootPolicy, When
 from patch_manager.domain.principal import Permission, Principal
 from patch_manager.http.call import call
-from patch_manager.http.errors import Conflict, Failure, FieldError, Forbidden, Invalid, NotFound, Unprocessable
+from patch_manager.http.errors import Conflict, Failure, FieldError, Forbidden, NotFound, Unprocessable
+from patch_manager.http.idempotency import IDEMPOTENCY_HEADER, idempotency_key
 from patch_manager.http.pages import PageQuery, refuse
+from patch_manager.http.preview_json import preview_json
+from patch_manager.http.rollout_rules import refused, rollout_of
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
+from patch_manager.http.schemas.excluding import ExcludeIn
 from patch_manager.http.schemas.jobs import DeploymentCreate, DeploymentOut, DeploymentPreview
+from patch_manager.http.schemas.rollouts import ResumeIn
 from patch_manager.http.services import services
+from patch_manager.supervisor.jobs.going_on import GoingOnRefusal
 
 routes = Routes("deployments")
 
-IDEMPOTENCY_HEADER = "Idempotency-Key"
-_LONGEST_KEY = 200
 _SETTLE_SECONDS = 2.0  # what a row shows already belongs into a preview of it
 
 
@@ -35,9 +39,9 @@ async def create_deployment(principal: Principal, body: DeploymentCreate) -> Rep
     With an ``Idempotency-Key`` header the same request may be sent again and gives the same deployment; another request
     under the same key is answered 409.
     """
-    key = request.headers.get(IDEMPOTENCY_HEADER)
-    if key is not None and not (0 < len(key) <= _LONGEST_KEY and key.isprintable()):
-        return Invalid(f"{IDEMPOTENCY_HEADER} is 1 to {_LONGEST_KEY} printable characters")
+    key = idempotency_key()
+    if isinstance(key, Failure):
+        return key
     made = await services().deployments.create(principal, _request(body), key, origin())
     if not isinstance(made, DeploymentView):
         return _refusal(made)
@@ -47,13 +51,13 @@ async def create_deployment(principal: Principal, body: DeploymentCreate) -> Rep
 @routes.route(
     "POST", "/deployments/preview", permission=Permission.FLEET_OPERATE, body=DeploymentCreate, answer=DeploymentPreview
 )
-async def preview_deployment(principal: Principal, body: DeploymentCreate) -> DeploymentPreview | Failure:
+async def preview_deployment(principal: Principal, body: DeploymentCreate) -> Reply | Failure:
     """What a deployment would do, host by host, from the patches as last read. Nothing is queued."""
     await services().supervisor.settled(body.host_ids, _SETTLE_SECONDS)
     preview = await services().deployments.preview(principal, _request(body))
     if not isinstance(preview, words.DeploymentPreview):
         return _refusal(preview)
-    return DeploymentPreview.model_validate(preview)
+    return Reply(await preview_json(preview))
 
 
 @routes.route("GET", "/deployments", permission=Permission.FLEET_READ, query=PageQuery, answer=Page[DeploymentOut])
@@ -92,6 +96,38 @@ async def retry_failed(principal: Principal, deployment_id: UUID) -> DeploymentO
     return _found(await services().deployments.retry_failed(principal, deployment_id, origin()))
 
 
+@routes.route(
+    "POST",
+    "/deployments/<uuid:deployment_id>/resume",
+    permission=Permission.FLEET_OPERATE,
+    body=ResumeIn,
+    answer=DeploymentOut,
+    status=202,
+)
+async def resume_deployment(principal: Principal, deployment_id: UUID, body: ResumeIn) -> DeploymentOut | Failure:
+    """Go on with a stopped deployment; what failed until now counts no more towards the rule.
+
+    The rule may be given new limits, or null for none. 409 unless it is stopped; 403 for who sees a part of its hosts.
+    """
+    rule = body.model_dump(exclude_unset=True)
+    return _decided(await services().deployments.resume(principal, deployment_id, rule, origin()))
+
+
+@routes.route(
+    "POST",
+    "/deployments/<uuid:deployment_id>/release",
+    permission=Permission.FLEET_OPERATE,
+    answer=DeploymentOut,
+    status=202,
+)
+async def release_ring(principal: Principal, deployment_id: UUID) -> DeploymentOut | Failure:
+    """Skip the present soak: the next ring starts at once.
+
+    409 when none is soaking; 403 for who sees a part of the deployment's hosts.
+    """
+    return _decided(await services().deployments.release(principal, deployment_id, origin()))
+
+
 def origin() -> words.Origin:
     """Where the request in hand comes from, for the audit log."""
     sender = call()
@@ -112,11 +148,41 @@ def _request(body: DeploymentCreate) -> DeploymentRequest:
         when=When(body.when),
         reboot=RebootPolicy(body.reboot),
         override_freeze=body.override_freeze,
+        exclude=excluded(body.exclude),
+        rollout=rollout_of(body.rollout),
     )
+
+
+def bad_packages(names: tuple[str, ...]) -> Failure:
+    """Answers names that no agent accepts, or none at all."""
+    detail = f"no agent accepts: {', '.join(name[:80] for name in names[:5])}" if names else "the list is empty"
+    return Unprocessable("the packages cannot be used", errors=(FieldError("/packages", detail),))
+
+
+def excluded(given: Iterable[ExcludeIn | str]) -> tuple[Excluded, ...]:
+    """What a body leaves out; of a pattern that is given twice, the last reason."""
+    found = (ExcludeIn(package=each) if isinstance(each, str) else each for each in given)
+    return tuple({each.package: Excluded(each.package, each.reason) for each in found}.values())
 
 
 def _found(view: DeploymentView | words.NotFound) -> DeploymentOut | Failure:
     return deployment_out(view) if isinstance(view, DeploymentView) else NotFound()
+
+
+def _decided(result: DeploymentView | GoingOnRefusal) -> DeploymentOut | Failure:
+    match result:
+        case DeploymentView():
+            return deployment_out(result)
+        case words.NotFound():
+            return NotFound()
+        case words.NotPossible(reason):
+            return Conflict(reason)
+        case words.NotWholly():
+            return Forbidden("not available for a deployment of which you see a part: ask an administrator")
+        case words.InvalidRollout(problems):
+            return refused(problems, below="")
+        case _:
+            assert_never(result)
 
 
 def _refusal(refusal: words.CreateRefusal) -> Failure:
@@ -128,8 +194,11 @@ def _refusal(refusal: words.CreateRefusal) -> Failure:
         case words.NoHosts():
             return Unprocessable("name at least one host, or a group that has one")
         case words.InvalidPackages(names):
-            detail = f"no agent accepts: {', '.join(name[:80] for name in names[:5])}" if names else "the list is empty"
-            return Unprocessable("the packages cannot be used", errors=(FieldError("/packages", detail),))
+            return bad_packages(names)
+        case words.InvalidExclusion(index, reason):
+            return Unprocessable("the exclusion cannot be used", errors=(FieldError(f"/exclude/{index}", reason),))
+        case words.InvalidRollout(problems):
+            return refused(problems)
         case words.IdempotencyConflict():
             return Conflict(f"this {IDEMPOTENCY_HEADER} was used with another request")
         case _:

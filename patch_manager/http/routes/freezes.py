@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -11,7 +12,7 @@ from patch_manager.http.errors import Failure, FieldError, Invalid, NotFound
 from patch_manager.http.pages import decode_cursor, encode_cursor, time_in_cursor, uuid_in_cursor
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
-from patch_manager.http.schemas.windows import FreezeCreate, FreezeOut, FreezeQuery
+from patch_manager.http.schemas.windows import FreezeCreate, FreezeOut, FreezePatch, FreezeQuery
 from patch_manager.http.services import Act, Changed, change, services
 from patch_manager.storage import freezes, groups, host_registry
 from patch_manager.storage.connecting import Connection
@@ -71,6 +72,39 @@ async def _create(
     if made is None:
         return NotFound()
     return Changed((made, replanned), (_act("created", row, replanned),))
+
+
+@routes.route("PATCH", "/freezes/<uuid:freeze_id>", permission=Permission.ADMIN, body=FreezePatch, answer=FreezeOut)
+async def change_freeze(principal: Principal, freeze_id: UUID, body: FreezePatch) -> FreezeOut | Failure:
+    """Move, end or reword a freeze. Jobs that it holds, or will hold, are planned anew."""
+    now = services().calendar.now()
+    done = await change(principal, _change, freeze_id, body, now)
+    if isinstance(done, Failure):
+        return done
+    after, replanned = done
+    await after_commit.calendar_changed(None, replanned)
+    return _out(after, now)
+
+
+async def _change(
+    connection: Connection, freeze_id: UUID, body: FreezePatch, now: datetime
+) -> Changed[tuple[FreezeRow, tuple[WaitingJob, ...]]] | Failure:
+    before = await freezes.get_freeze(connection, freeze_id)
+    if before is None:
+        return NotFound()
+    after = replace(
+        before,
+        starts_at=(body.starts_at or before.starts_at).astimezone(UTC),
+        ends_at=(body.ends_at or before.ends_at).astimezone(UTC),
+        reason=body.reason or before.reason,
+    )
+    if after.ends_at <= after.starts_at:
+        return Invalid("the freeze cannot be used", errors=(FieldError("/ends_at", "must be later than its begin"),))
+    if after == before:
+        return Changed((before, ()), ())
+    await freezes.update_freeze(connection, after)
+    replanned = await _replan(connection, after.group_id, now)
+    return Changed((after, replanned), (_act("changed", after, replanned),))
 
 
 @routes.route("DELETE", "/freezes/<uuid:freeze_id>", permission=Permission.ADMIN)

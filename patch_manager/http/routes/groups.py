@@ -75,7 +75,10 @@ async def show_group(principal: Principal, group_id: UUID) -> GroupOut | Failure
 
 @routes.route("PATCH", "/groups/<uuid:group_id>", permission=Permission.ADMIN, body=GroupPatch, answer=GroupOut)
 async def change_group(principal: Principal, group_id: UUID, body: GroupPatch) -> GroupOut | Failure:
-    """Rename or describe a group; absent and null fields stay."""
+    """Rename or describe a group, or limit how many of its hosts reboot at once.
+
+    Absent fields stay, and null ones too, but for ``max_unavailable`` null, which takes the limit off.
+    """
     changed = await change(principal, _change, group_id, body)
     return changed if isinstance(changed, Failure) else GroupOut.model_validate(changed)
 
@@ -86,17 +89,22 @@ async def _change(connection: Connection, group_id: UUID, body: GroupPatch) -> C
         return NotFound()
     name = before.name if body.name is None else body.name
     description = before.description if body.description is None else body.description
-    if (name, description) == (before.name, before.description):
+    limit = body.max_unavailable if "max_unavailable" in body.model_fields_set else before.max_unavailable
+    if (name, description, limit) == (before.name, before.description, before.max_unavailable):
         return Changed(before, ())
     try:
-        await groups.update_group(connection, group_id, name=name, description=description)
+        await groups.update_group(connection, group_id, name=name, description=description, max_unavailable=limit)
     except asyncpg.UniqueViolationError:
         return _TAKEN
     after = await groups.get_group(connection, group_id)
     if after is None:
         return NotFound()
-    detail = {"before": {"name": before.name}, "after": {"name": name}}
+    detail = {"before": _audited(before), "after": _audited(after)}
     return Changed(after, (Act("group.changed", str(group_id), (str(group_id),), detail=detail),))
+
+
+def _audited(group: GroupRow) -> dict[str, object]:
+    return {"name": group.name, "max_unavailable": group.max_unavailable}
 
 
 @routes.route("DELETE", "/groups/<uuid:group_id>", permission=Permission.ADMIN)

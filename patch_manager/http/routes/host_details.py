@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, assert_never
 from uuid import UUID
 
 from patch_manager.domain.deployments import JobFilter
+from patch_manager.domain.exclusions import Exclusion, longest
 from patch_manager.domain.hosts import HostSnapshot
 from patch_manager.domain.patches import Severity, priority_of
 from patch_manager.domain.principal import Permission, Principal
@@ -16,12 +18,12 @@ from patch_manager.http.routes.jobs import job_page
 from patch_manager.http.routes.pki import certificate_page
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
-from patch_manager.http.schemas.fleet import HealthChange, HostRow, PatchOut
+from patch_manager.http.schemas.fleet import HealthChange, HostRow, PatchExcluded, PatchOut
 from patch_manager.http.schemas.hosts import HistoryQuery, PackageQuery, PackageRow, PatchQuery
 from patch_manager.http.schemas.jobs import JobOut
 from patch_manager.http.schemas.pki import CertificateOut
 from patch_manager.http.services import Act, Changed, change, services
-from patch_manager.storage import host_registry, patches
+from patch_manager.storage import exclusions, host_registry, patches
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.host_registry import HealthEntry
 from patch_manager.storage.patches import PendingPatch
@@ -44,7 +46,8 @@ _HISTORY_LIMIT = 10_000
 _PACKAGES_SECONDS = 60.0
 
 
-def _seen(principal: Principal, host_id: UUID) -> HostSnapshot | None:
+def seen(principal: Principal, host_id: UUID) -> HostSnapshot | None:
+    """A host in the caller's sight."""
     found: HostSnapshot | None = services().supervisor.picture.get(host_id, principal.scope)
     return found
 
@@ -56,7 +59,7 @@ async def refresh_host(principal: Principal, host_id: UUID) -> Reply | Failure:
     200 with the row once the answer (or its absence) is stored; 202 when the agent needs longer than 4 seconds: the
     refresh goes on and shows up live. 503 when the host's actor is busy, 409 when it is quarantined.
     """
-    if _seen(principal, host_id) is None:
+    if seen(principal, host_id) is None:
         return NotFound()
     current = services()
     result: RefreshResult = await current.supervisor.refresh(host_id, _REFRESH_SECONDS)
@@ -66,12 +69,13 @@ async def refresh_host(principal: Principal, host_id: UUID) -> Reply | Failure:
         case StillRefreshing():
             return _row_reply(host_id, 202)
         case Busy() | NoSuchHost() | Quarantined():
-            return _not_now(result)
+            return not_now(result)
         case _:
             assert_never(result)
 
 
-def _not_now(answer: Busy | NoSuchHost | Quarantined) -> Failure:
+def not_now(answer: Busy | NoSuchHost | Quarantined) -> Failure:
+    """Answers what an actor cannot be asked just now."""
     match answer:
         case Busy():
             return Unavailable("the host's actor is busy, try again in a moment", retry_after=2)
@@ -91,7 +95,7 @@ def _row_reply(host_id: UUID, status: int) -> Reply | Failure:
 @routes.route("POST", "/hosts/<uuid:host_id>/restart", permission=Permission.ADMIN, answer=HostRow)
 async def restart_actor(principal: Principal, host_id: UUID) -> Reply | Failure:
     """Restart a host's actor, out of quarantine too. Its job, if any, is adopted again."""
-    found = _seen(principal, host_id)
+    found = seen(principal, host_id)
     if found is None:
         return NotFound()
     noted = await change(principal, _note_restart, found)
@@ -122,24 +126,32 @@ PATCH_TIE: Final[Tie[PatchOut]] = Tie(lambda patch: patch.name)
 )
 async def list_patches(principal: Principal, host_id: UUID, query: PatchQuery) -> Page[PatchOut] | Failure:
     """Pending patches of a host as last read, most urgent first, each with its priority and why."""
-    if _seen(principal, host_id) is None:
+    if seen(principal, host_id) is None:
         return NotFound()
     order = sort_order(query.sort, PATCH_COLUMNS, PATCH_TIE)
     await services().supervisor.settled([host_id], _SETTLE_SECONDS)
-    pending = await services().db.read(patches.patches_of, host_id)
     now = datetime.now(UTC)
+    pending, standing = await services().db.read(_pending, host_id, services().calendar.now())
     severities, search = frozenset(query.severity), (query.search or "").casefold()
     rows = [
         row
-        for row in (_patch(each, now) for each in pending)
+        for row in (_patch(each, now, standing) for each in pending)
         if (not severities or row.severity in severities) and (not search or _mentions(row, search))
     ]
     page, cursor = order.page(rows, limit=query.limit, cursor=query.cursor)
     return Page[PatchOut](items=page, next_cursor=cursor, total=len(rows))
 
 
-def _patch(pending: PendingPatch, now: datetime) -> PatchOut:
+async def _pending(
+    connection: Connection, host_id: UUID, now: datetime
+) -> tuple[tuple[PendingPatch, ...], tuple[Exclusion, ...]]:
+    standing = (await exclusions.in_force(connection, [host_id], now)).get(host_id, ())
+    return await patches.patches_of(connection, host_id), standing
+
+
+def _patch(pending: PendingPatch, now: datetime, standing: Sequence[Exclusion]) -> PatchOut:
     patch = pending.patch
+    by = longest(patch.name, standing)
     priority = priority_of(patch, pending.first_seen_at, now)
     return PatchOut(
         name=patch.name,
@@ -152,6 +164,7 @@ def _patch(pending: PendingPatch, now: datetime) -> PatchOut:
         priority=priority.score,
         priority_reason=priority.reason,
         first_seen_at=pending.first_seen_at,
+        excluded=None if by is None else PatchExcluded.model_validate(by),
     )
 
 
@@ -175,7 +188,7 @@ PACKAGE_TIE: Final[Tie[PackageRow]] = Tie(lambda package: package.name)
 )
 async def list_packages(principal: Principal, host_id: UUID, query: PackageQuery) -> Page[PackageRow] | Failure:
     """All packages of a host, asked of its agent now; nothing is kept. 503 says why they could not be read."""
-    if _seen(principal, host_id) is None:
+    if seen(principal, host_id) is None:
         return NotFound()
     order = sort_order(query.sort, PACKAGE_COLUMNS, PACKAGE_TIE)
     found = await services().supervisor.packages(host_id, _PACKAGES_SECONDS)
@@ -183,7 +196,7 @@ async def list_packages(principal: Principal, host_id: UUID, query: PackageQuery
         case PackagesUnread(reason):
             return Unavailable(f"the packages could not be read: {reason}", retry_after=30)
         case Busy() | NoSuchHost() | Quarantined():
-            return _not_now(found)
+            return not_now(found)
     search = (query.search or "").casefold()
     rows = [
         PackageRow.model_validate(package)
@@ -203,7 +216,7 @@ async def list_packages(principal: Principal, host_id: UUID, query: PackageQuery
 )
 async def list_health(principal: Principal, host_id: UUID, query: HistoryQuery) -> Page[HealthChange] | Failure:
     """Changes of a host's health, newest first; the oldest is the one in force when the time asked for began."""
-    if _seen(principal, host_id) is None:
+    if seen(principal, host_id) is None:
         return NotFound()
     await services().supervisor.settled([host_id], _SETTLE_SECONDS)
     since = datetime.now(UTC) - timedelta(days=query.days)
@@ -221,7 +234,7 @@ async def _history(connection: Connection, host_id: UUID, since: datetime) -> tu
 )
 async def list_host_jobs(principal: Principal, host_id: UUID, query: PageQuery) -> Page[JobOut] | Failure:
     """Jobs of a host, newest first."""
-    if _seen(principal, host_id) is None:
+    if seen(principal, host_id) is None:
         return NotFound()
     return await job_page(principal, JobFilter(host_id=host_id, limit=query.limit, cursor=query.cursor))
 
@@ -237,6 +250,6 @@ async def list_host_certificates(
     principal: Principal, host_id: UUID, query: PageQuery
 ) -> Page[CertificateOut] | Failure:
     """Certificates issued for a host, newest first; they can be downloaded any time, their keys never."""
-    if _seen(principal, host_id) is None:
+    if seen(principal, host_id) is None:
         return NotFound()
     return await certificate_page(host_id=host_id, profile=None, query=query)

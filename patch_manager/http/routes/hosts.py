@@ -7,11 +7,12 @@ from ipaddress import IPv6Address, ip_address
 from uuid import UUID, uuid4
 
 from patch_manager.domain.health import ActorState, Health
+from patch_manager.domain.holds import RebootHold
 from patch_manager.domain.hosts import HostFacts, HostRecord, HostSnapshot, PatchSummary
 from patch_manager.domain.principal import Permission, Principal, Scope
 from patch_manager.http import after_commit
 from patch_manager.http.errors import Conflict, Failure, FieldError, Invalid, NotFound
-from patch_manager.http.host_rules import may_move, unknown_groups
+from patch_manager.http.host_rules import HOLD_FIELDS, hold_after, may_move, unknown_groups
 from patch_manager.http.host_search import HOST_TIE, SORT_COLUMNS, matcher
 from patch_manager.http.pages import sort_order
 from patch_manager.http.routing import Reply, Routes
@@ -19,7 +20,7 @@ from patch_manager.http.schemas.base import Page
 from patch_manager.http.schemas.fleet import HostCreate, HostPatch, HostRow
 from patch_manager.http.schemas.hosts import HostQuery
 from patch_manager.http.services import Act, Changed, change, services
-from patch_manager.storage import host_registry
+from patch_manager.storage import holds, host_registry
 from patch_manager.storage.connecting import Connection
 from patch_manager.supervisor.rows import encode, encode_row
 
@@ -108,20 +109,24 @@ async def show_host(principal: Principal, host_id: UUID) -> bytes | Failure:
 
 @routes.route("PATCH", "/hosts/<uuid:host_id>", permission=Permission.FLEET_OPERATE, body=HostPatch, answer=HostRow)
 async def change_host(principal: Principal, host_id: UUID, body: HostPatch) -> bytes | Failure:
-    """Change a host's name, FQDN, port or groups. Its address is its identity: remove it and add the new one.
+    """Change a host's name, FQDN, port, groups or reboot hold. Its address is its identity: remove and add it instead.
 
-    Operators move hosts between their own groups only; taking the last group off is an administrator's.
+    Operators move hosts between their own groups only; taking the last group off is an administrator's. While
+    ``reboot_hold`` is true no job reboots the host, from this answer on.
     """
-    changed = await change(principal, _change, principal.scope, host_id, body, services().settings.agent.port)
+    changed = await change(principal, _change, principal, host_id, body, services().settings.agent.port)
     if isinstance(changed, Failure):
         return changed
+    if body.model_fields_set & HOLD_FIELDS:
+        await after_commit.calendar_changed(None, ())
     await after_commit.hosts_changed([host_id])
     return _row(changed)
 
 
 async def _change(
-    connection: Connection, scope: Scope, host_id: UUID, body: HostPatch, default_port: int
+    connection: Connection, principal: Principal, host_id: UUID, body: HostPatch, default_port: int
 ) -> Changed[HostRecord] | Failure:
+    scope = principal.scope
     wanted = frozenset(body.group_ids)
     known = await host_registry.known_groups(connection, wanted)  # locks: groups before hosts, everywhere
     before = await host_registry.lock_host(connection, host_id)
@@ -134,6 +139,9 @@ async def _change(
             return refused
         if known != wanted:
             return unknown_groups()
+    hold = hold_after(before.reboot_hold, body, principal.username, datetime.now(UTC))
+    if isinstance(hold, Failure):
+        return hold
     after = HostRecord(
         id=host_id,
         address=before.address,
@@ -142,6 +150,7 @@ async def _change(
         display_name=(body.display_name or before.address) if "display_name" in given else before.display_name,
         group_ids=wanted if "group_ids" in given else before.group_ids,
         created_at=before.created_at,
+        reboot_hold=hold,
     )
     if after == before:
         return Changed(before, ())
@@ -152,7 +161,19 @@ async def _change(
     await host_registry.join_groups(connection, host_id, after.group_ids - before.group_ids)
     detail = {"before": _settings(before), "after": _settings(after)}
     groups = tuple(sorted(str(group) for group in before.group_ids | after.group_ids))
-    return Changed(after, (Act("host.changed", str(host_id), groups, detail=detail),))
+    acts: tuple[Act, ...] = ()
+    if _settings(before) != _settings(after):
+        acts = (Act("host.changed", str(host_id), groups, detail=detail),)
+    if hold != before.reboot_hold:
+        await holds.set_hold(connection, host_id, hold)
+        acts += (_held(host_id, hold, groups),)
+    return Changed(after, acts)
+
+
+def _held(host_id: UUID, hold: RebootHold | None, groups: tuple[str, ...]) -> Act:
+    if hold is None:
+        return Act("host.reboot_hold_lifted", str(host_id), groups)
+    return Act("host.reboot_hold_set", str(host_id), groups, detail={"reason": hold.reason})
 
 
 @routes.route("DELETE", "/hosts/<uuid:host_id>", permission=Permission.FLEET_OPERATE)

@@ -27,7 +27,18 @@ async def list_jobs(principal: Principal, query: JobQuery) -> Page[JobOut]:
     states = tuple(JobState(word) for word in query.state) or None
     return await job_page(
         principal,
-        JobFilter(states, query.host_id, query.deployment_id, query.limit, query.cursor, query.search),
+        JobFilter(
+            states,
+            query.host_id,
+            query.deployment_id,
+            query.limit,
+            query.cursor,
+            query.search,
+            query.ring,
+            tuple(query.operation) or None,
+            query.since,
+            query.until,
+        ),
     )
 
 

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from heapq import nsmallest
 from uuid import UUID
 
+from patch_manager.domain.hosts import HostSnapshot
 from patch_manager.domain.principal import Permission, Principal
 from patch_manager.http.pages import PageQuery, decode_cursor, encode_cursor, time_in_cursor, uuid_in_cursor
 from patch_manager.http.routing import Routes
 from patch_manager.http.schemas import windows as schemas
 from patch_manager.http.schemas.base import Page
-from patch_manager.http.schemas.windows import UncoveredHost, UpcomingQuery, UpcomingWindows
+from patch_manager.http.schemas.windows import (
+    AgendaOpening,
+    AgendaQuery,
+    NextOpenings,
+    UncoveredHost,
+    UpcomingQuery,
+    UpcomingWindows,
+)
 from patch_manager.http.services import services
-from patch_manager.supervisor.jobs.upcoming import UpcomingWindow, upcoming
+from patch_manager.storage.job_plans import waiting_starts
+from patch_manager.supervisor.jobs.agenda import SharedOpening, agenda
+from patch_manager.supervisor.jobs.upcoming import UpcomingWindow, next_openings, upcoming
 
 routes = Routes("fleet")
+
+_NAMED = 5
+_DEPLOYMENTS = 20
 
 
 @routes.route(
@@ -28,10 +43,11 @@ async def upcoming_windows(principal: Principal, query: UpcomingQuery) -> Upcomi
     """Windows of the caller's hosts that are open or open within the next 24 hours, or another span, soonest first."""
     current = services()
     now = current.calendar.now()
-    begin = query.after or now
-    hosts = list(current.supervisor.picture.hosts(principal.scope))
+    begin = query.opens_at or query.after or now
+    hosts = _hosts(principal, query)
     found = upcoming(hosts, current.calendar, begin, begin + timedelta(hours=query.hours))
-    rows = sorted(found.windows, key=_place)
+    rows = sorted((row for row in found.windows if _wanted(row, query)), key=_place)
+    total = len(rows)
     if query.cursor is not None:
         at, name, key = decode_cursor(query.cursor, "upcoming", 3)
         last = (time_in_cursor(at), str(name), uuid_in_cursor(key))
@@ -58,14 +74,78 @@ async def upcoming_windows(principal: Principal, query: UpcomingQuery) -> Upcomi
     return UpcomingWindows(
         items=items,
         next_cursor=cursor,
-        total=len(found.windows),
+        total=total,
         hosts=len(hosts),
         hosts_without_window=len(found.hosts_without_window),
     )
 
 
+def _hosts(principal: Principal, query: AgendaQuery) -> Sequence[HostSnapshot]:
+    hosts = services().supervisor.picture.hosts(principal.scope)
+    groups = set(query.group_id)
+    return [host for host in hosts if not groups or groups & host.record.group_ids]
+
+
+def _wanted(row: UpcomingWindow, query: UpcomingQuery) -> bool:
+    return (query.opens_at is None or row.opens_at == query.opens_at) and (
+        query.closes_at is None or row.closes_at == query.closes_at
+    )
+
+
 def _place(row: UpcomingWindow) -> tuple[datetime, str, UUID]:
     return row.opens_at, row.host_name, row.window.id
+
+
+@routes.route("GET", "/fleet/agenda", permission=Permission.FLEET_READ, query=AgendaQuery, answer=Page[AgendaOpening])
+async def fleet_agenda(principal: Principal, query: AgendaQuery) -> Page[AgendaOpening]:
+    """Openings over the caller's hosts, soonest first; hosts that share one are told together, with what waits for it.
+
+    Which hosts these are, ``fleet/upcoming-windows`` says by ``opens_at`` and ``closes_at``.
+    """
+    current = services()
+    now = current.calendar.now()
+    begin = query.after or now
+    end = begin + timedelta(hours=query.hours)
+    waiting = await current.db.read(waiting_starts, end)
+    openings = agenda(_hosts(principal, query), current.calendar, waiting, begin, end)
+    rows = openings
+    if query.cursor is not None:
+        opens_at, closes_at = (time_in_cursor(at) for at in decode_cursor(query.cursor, "agenda", 2))
+        rows = [
+            row
+            for row in openings
+            if row.opens_at > opens_at or (row.opens_at == opens_at and row.closes_at < closes_at)
+        ]
+    page = rows[: query.limit]
+    cursor = None
+    if len(rows) > query.limit:
+        cursor = encode_cursor("agenda", page[-1].opens_at.isoformat(), page[-1].closes_at.isoformat())
+    return Page[AgendaOpening](items=[_opening(row, now) for row in page], next_cursor=cursor, total=len(openings))
+
+
+def _opening(row: SharedOpening, now: datetime) -> AgendaOpening:
+    return AgendaOpening(
+        opens_at=row.opens_at,
+        closes_at=row.closes_at,
+        open=row.opens_at <= now < row.closes_at,
+        hosts=len(row.hosts),
+        host_names=nsmallest(_NAMED, row.hosts.values()),
+        names=sorted(row.names - {""}),
+        timezones=sorted(row.timezones),
+        frozen_hosts=len(row.frozen),
+        frozen=None if row.freeze is None else row.freeze.reason,
+        waiting=row.waiting,
+        deployment_ids=sorted(row.deployments)[:_DEPLOYMENTS],
+    )
+
+
+@routes.route("GET", "/fleet/next-openings", permission=Permission.FLEET_READ, answer=NextOpenings)
+async def list_next_openings(principal: Principal) -> NextOpenings:
+    """When each of the caller's hosts may be touched next, from memory; hosts that nothing opens on are left out."""
+    current = services()
+    hosts = current.supervisor.picture.hosts(principal.scope)
+    found = next_openings(hosts, current.calendar, current.calendar.now())
+    return NextOpenings(items=[schemas.NextOpening.model_validate(each) for each in found])
 
 
 @routes.route(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, ClassVar, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -20,7 +20,9 @@ Line = Annotated[str, AfterValidator(_printable)]
 
 
 class Request(BaseModel):
-    """A request body; an unknown field is an error, never ignored."""
+    """A request body; an unknown field is an error, never ignored. ``may_be_absent``: no body is as good as ``{}``."""
+
+    may_be_absent: ClassVar[bool] = False
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 

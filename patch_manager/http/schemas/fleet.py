@@ -68,6 +68,10 @@ class HostRow(Answer):
     agent_version: str | None
     last_seen_at: datetime | None
     reboot_required: bool
+    reboot_hold: bool = Field(description="no job reboots the host until somebody lifts the hold")
+    reboot_hold_reason: str | None
+    reboot_hold_by: str | None
+    reboot_hold_at: datetime | None
     pending_patches: int
     pending_security: int
     pending_by_severity: SeverityCounts
@@ -125,6 +129,8 @@ class HostPatch(Request):
     fqdn: HostName | None = None
     port: int | None = Field(default=None, ge=1, le=65535)
     group_ids: list[UUID] = Field(default_factory=list, max_length=200, description="all groups of the host")
+    reboot_hold: bool = Field(default=False, description="true: no job reboots the host until this is false again")
+    reboot_hold_reason: Line = Field(default="", max_length=500, description="why; only while the host is on hold")
 
 
 class PriorityOut(Answer):
@@ -132,6 +138,16 @@ class PriorityOut(Answer):
 
     score: int
     reason: str
+
+
+class PatchExcluded(Answer):
+    """The standing exclusion that keeps a patch out of every deployment."""
+
+    id: UUID
+    package: str = Field(description="the name or pattern that excludes it")
+    owner: str
+    reason: str
+    expires_at: datetime
 
 
 class PatchOut(Answer):
@@ -147,6 +163,7 @@ class PatchOut(Answer):
     priority: int = Field(description="0 to 100, larger first")
     priority_reason: str
     first_seen_at: datetime
+    excluded: PatchExcluded | None = Field(description="why deployments leave it out; null: they do not")
 
 
 class HealthChange(Answer):
@@ -163,6 +180,7 @@ class GroupOut(Answer):
     id: UUID
     name: str
     description: str
+    max_unavailable: int | None = Field(description="hosts of the group that may reboot at once; null: no limit")
     host_count: int
     user_count: int
     created_at: datetime
@@ -176,7 +194,10 @@ class GroupCreate(Request):
 
 
 class GroupPatch(Request):
-    """Changes of a group; absent fields stay."""
+    """Changes of a group; absent fields stay, ``max_unavailable`` null takes the limit off."""
 
     name: Line | None = Field(default=None, min_length=1, max_length=100)
     description: str | None = Field(default=None, max_length=1000)
+    max_unavailable: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="hosts of the group that may reboot at once"
+    )

@@ -20,6 +20,7 @@ class HostQuery(PageQuery):
     group_id: Annotated[list[UUID], Words] = Field(default_factory=list, max_length=200)
     ungrouped: bool | None = Field(default=None, description="true: hosts in no group only")
     reboot_required: bool | None = None
+    reboot_hold: bool | None = Field(default=None, description="true: hosts that no job may reboot")
     max_severity: Annotated[list[SeverityWord], Words] = Field(
         default_factory=list, description="severity of the worst pending patch"
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
+from patch_manager.domain.jobs import Operation
 from patch_manager.http.pages import PageQuery, Words
 from patch_manager.http.schemas.base import Request
 from patch_manager.http.schemas.jobs import JobStateWord
@@ -18,6 +19,10 @@ class JobQuery(PageQuery):
     state: Annotated[list[JobStateWord], Words] = Field(default_factory=list)
     host_id: UUID | None = None
     deployment_id: UUID | None = None
+    operation: Annotated[list[Operation], Words] = Field(default_factory=list)
+    since: AwareDatetime | None = Field(default=None, description="created at that moment or later")
+    until: AwareDatetime | None = Field(default=None, description="created before that moment")
+    ring: int | None = Field(default=None, ge=0, le=1000, description="of its deployment's rollout, 0 first")
     search: str | None = Field(
         default=None, max_length=200, description="part of the host's name or address, or of the message"
     )

@@ -9,11 +9,13 @@ from uuid import UUID
 from pydantic import Field
 
 from patch_manager.http.schemas.base import Answer, Request
+from patch_manager.http.schemas.excluding import ExcludeIn, ExcludeOut, PackagePattern, PreviewExcluded
+from patch_manager.http.schemas.rollouts import PreviewRing, RingStateWord, RolloutIn, RolloutOut
 
 JobStateWord = Literal[
     "queued", "dispatching", "running", "rebooting", "verifying", "succeeded", "failed", "cancelled", "outcome_unknown"
 ]
-DeploymentStateWord = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+DeploymentStateWord = Literal["queued", "running", "stopped", "succeeded", "failed", "cancelled"]
 
 
 class DeploymentCreate(Request):
@@ -26,6 +28,12 @@ class DeploymentCreate(Request):
     when: Literal["now", "window"] = "now"
     reboot: Literal["never", "if_required"] = "never"
     override_freeze: bool = Field(default=False, description="start inside freezes too: an administrator's word")
+    exclude: list[ExcludeIn | PackagePattern] = Field(
+        default_factory=list,
+        max_length=200,
+        description="left out of this deployment, beside standing exclusions; a plain text is a package without reason",
+    )
+    rollout: RolloutIn | None = Field(default=None, description="in rings; null: all hosts at once")
 
 
 class PreviewPackage(Answer):
@@ -49,7 +57,11 @@ class PreviewHost(Answer):
     will_reboot: bool
     runs: str = Field(description="when it will run, in words")
     runs_at: datetime | None = Field(description="when it may start; null while nobody knows")
+    ring: int = Field(description="which ring it is in, 0 first; 0 without a rollout")
     problem: str | None
+    reboot_hold: str | None = Field(default=None, description="why it will not be rebooted although it needs to be")
+    excluded: list[PreviewExcluded]
+    outside_windows: bool = Field(description="would be touched now though no window of its is open")
 
 
 class DeploymentPreview(Answer):
@@ -60,6 +72,9 @@ class DeploymentPreview(Answer):
     cve_count: int
     reboot_count: int
     problem_count: int
+    outside_windows_count: int = Field(description="hosts touched now though no window of theirs is open; 0 for window")
+    excluded_count: int = Field(description="pending packages left out, over all hosts")
+    rings: list[PreviewRing] = Field(description="in their order; empty without a rollout")
     hosts: list[PreviewHost]
 
 
@@ -78,6 +93,16 @@ class JobTotals(Answer):
     outcome_unknown: int
 
 
+class RingOut(Answer):
+    """One ring of a deployment: its hosts in the caller's sight, and how far they are."""
+
+    name: str
+    hosts: int
+    state: RingStateWord
+    totals: JobTotals
+    soak_until: datetime | None = Field(description="when the next ring starts; null unless this one is soaking")
+
+
 class DeploymentOut(Answer):
     """A deployment and how far it is."""
 
@@ -92,6 +117,12 @@ class DeploymentOut(Answer):
     created_by: str
     finished_at: datetime | None
     override_freeze: bool
+    exclude: list[ExcludeOut]
+    policy_id: UUID | None = Field(description="the standing policy that made it")
+    rollout: RolloutOut | None = Field(description="as asked for; null: all hosts at once")
+    rings: list[RingOut] = Field(description="in their order; empty without a rollout")
+    stopped_at: datetime | None = Field(description="when too many jobs had failed; null unless it is stopped")
+    stop_reason: str | None
 
 
 class AttemptOut(Answer):
@@ -118,6 +149,7 @@ class PackageOut(Answer):
     result: str
     from_version: str | None
     to_version: str | None
+    reason: str | None = Field(description="why it was left out, by whom and until when (result: excluded)")
 
 
 class TransitionOut(Answer):
@@ -129,7 +161,7 @@ class TransitionOut(Answer):
 
 
 class JobOut(Answer):
-    """A job: one host's part of a deployment."""
+    """A job: one host's part of a deployment, or an operation on one host."""
 
     id: UUID
     host_id: UUID
@@ -142,6 +174,10 @@ class JobOut(Answer):
     reboot: Literal["never", "if_required"]
     when: Literal["now", "window"]
     not_before: datetime | None = Field(description="when a queued job may start; null while nobody knows")
+    ring: int = Field(description="its ring in its deployment's rollout, 0 first; it never changes")
+    reason: str = Field(default="", description="why somebody asked for a job without a deployment")
+    created_by: str | None = Field(default=None, description="who did; a deployment's jobs are its creator's")
+    rollback_of: UUID | None = Field(default=None, description="the job that a rollback undoes")
     attempts: list[AttemptOut]
     packages: list[PackageOut]
     created_at: datetime

@@ -145,11 +145,19 @@ class WindowQuery(PageQuery):
     search: str | None = Field(default=None, max_length=200, description="part of the window's or host's name")
 
 
-class UpcomingQuery(PageQuery):
-    """Which span of time."""
+class AgendaQuery(PageQuery):
+    """Which span of time, and of which groups."""
 
     after: AwareDatetime | None = Field(default=None, description="default now")
     hours: int = Field(default=24, ge=1, le=24 * 45)
+    group_id: Annotated[list[UUID], Words] = Field(default_factory=list, max_length=200)
+
+
+class UpcomingQuery(AgendaQuery):
+    """Which span of time, of which groups; or one opening of the agenda."""
+
+    opens_at: AwareDatetime | None = Field(default=None, description="only what opens at this very moment")
+    closes_at: AwareDatetime | None = Field(default=None, description="only what closes at this very moment")
 
 
 class UpcomingWindow(Answer):
@@ -176,6 +184,37 @@ class UpcomingWindows(Answer):
     hosts_without_window: int
 
 
+class AgendaOpening(Answer):
+    """Hosts whose windows open and close at the same moments, told once."""
+
+    opens_at: datetime
+    closes_at: datetime
+    open: bool = Field(description="whether it is open now")
+    hosts: int
+    host_names: list[str] = Field(description="the first few, by name")
+    names: list[str] = Field(description="of the windows, unnamed ones left out")
+    timezones: list[str]
+    frozen_hosts: int = Field(description="hosts on which nothing starts when it opens, because of a freeze")
+    frozen: str | None = Field(description="reason of such a freeze")
+    waiting: int = Field(description="jobs that wait for it")
+    deployment_ids: list[UUID] = Field(description="deployments of these jobs, at most 20")
+
+
+class NextOpening(Answer):
+    """The opening that a host is in, or its next one."""
+
+    host_id: UUID
+    opens_at: datetime
+    closes_at: datetime
+    timezone: str
+
+
+class NextOpenings(Answer):
+    """One for each host with a window that is open or opens again."""
+
+    items: list[NextOpening]
+
+
 class UncoveredHost(Answer):
     """A host without an enabled window: what is deployed for windows never starts on it."""
 
@@ -191,6 +230,14 @@ class FreezeCreate(Request):
     starts_at: AwareDatetime | None = Field(default=None, description="default now")
     ends_at: AwareDatetime
     reason: Line = Field(min_length=1, max_length=200)
+
+
+class FreezePatch(Request):
+    """Changes of a freeze; absent fields stay. Whom it concerns cannot be changed."""
+
+    starts_at: AwareDatetime | None = None
+    ends_at: AwareDatetime | None = Field(default=None, description="a moment that has passed ends it at once")
+    reason: Line | None = Field(default=None, min_length=1, max_length=200)
 
 
 class FreezeOut(Answer):

@@ -1,4 +1,4 @@
-"""What the last check before each mutating call asks: the windows and freezes of the fleet, in memory.
+"""What the last check before each mutating call asks: the windows, freezes and reboot holds of the fleet, in memory.
 
 The database owns them. Whoever changes them tells the calendar before the answer to the change leaves, and the scan
 compares a revision every second, so that a lost word costs a second. A calendar that was told of a change and could not
@@ -15,6 +15,7 @@ from uuid import UUID
 import asyncpg
 import trio
 
+from patch_manager.domain.holds import RebootHold
 from patch_manager.domain.job_record import JobRecord, Moment
 from patch_manager.domain.jobs import Operation
 from patch_manager.domain.openings import Closed, Freeze, HostWindow, closed_to_go_on, closed_to_start
@@ -22,10 +23,11 @@ from patch_manager.storage.connecting import Connection
 from patch_manager.storage.database import Database
 from patch_manager.storage.errors import DatabaseUnavailable
 from patch_manager.storage.freezes import Freezes, coming_freezes
+from patch_manager.storage.holds import all_holds
 from patch_manager.storage.job_plans import WaitingJob
 from patch_manager.storage.windows import Revision, calendar_revision, enabled_windows
 
-_UNREAD: Final = Revision(-1, -1)
+_UNREAD: Final = Revision(-1, -1, -1)
 _AGAIN: Final = timedelta(seconds=1)
 
 Windows = dict[UUID, tuple[HostWindow, ...]]
@@ -34,7 +36,7 @@ Tell = Callable[[Iterable[UUID], Iterable[UUID]], None]
 
 
 class Calendar:
-    """Enabled windows by host, and freezes. ``now`` is the wall clock that windows run on."""
+    """Enabled windows and holds by host, and freezes. ``now`` is the wall clock that windows run on."""
 
     def __init__(self, database: Database, now: Callable[[], datetime], planned: Tell) -> None:
         self.now = now
@@ -42,6 +44,7 @@ class Calendar:
         self._planned = planned
         self._windows: Windows = {}
         self._freezes = Freezes()
+        self._holds: dict[UUID, RebootHold] = {}
         self._revision = _UNREAD
         self._sound = False
         self._reading = trio.Lock()
@@ -51,6 +54,16 @@ class Calendar:
         """Whether it knows everything that it was told of."""
         return self._sound
 
+    @property
+    def revision(self) -> Revision:
+        """Which state of the database it knows."""
+        return self._revision
+
+    @property
+    def hosts(self) -> Collection[UUID]:
+        """The hosts that have an enabled window."""
+        return self._windows.keys()
+
     def windows(self, host_id: UUID) -> tuple[HostWindow, ...]:
         """The enabled windows of a host."""
         return self._windows.get(host_id, ())
@@ -58,6 +71,10 @@ class Calendar:
     def freezes(self, host_id: UUID) -> tuple[Freeze, ...]:
         """The freezes that concern a host, in force or to come."""
         return self._freezes.of(host_id)
+
+    def hold(self, host_id: UUID) -> RebootHold | None:
+        """What keeps a host from being rebooted."""
+        return self._holds.get(host_id)
 
     async def keep_fresh(self) -> bool:
         """Read what changed, if anything did; whether it had.
@@ -68,7 +85,7 @@ class Calendar:
         return await self._read(None)
 
     async def changed(self, host_ids: Collection[UUID] | None, replanned: Collection[WaitingJob]) -> None:
-        """Windows of these hosts (None: freezes) and plans of these jobs were changed, and committed.
+        """Windows of these hosts (None: freezes or holds) and plans of these jobs were changed, and committed.
 
         Raises:
             DatabaseUnavailable: until the change has been read, nothing is sent.
@@ -87,7 +104,7 @@ class Calendar:
         async with self._reading:
             known = self._revision if self._sound else _UNREAD
             found = await self._database.read(_changes, known, host_ids, self.now())
-            revision, windows, whole, freezes = found
+            revision, windows, whole, freezes, holds = found
             if windows is not None and whole:
                 self._windows = windows
             elif windows is not None:
@@ -96,14 +113,16 @@ class Calendar:
                 self._windows.update(windows)
             if freezes is not None:
                 self._freezes = freezes
+            if holds is not None:
+                self._holds = holds
             self._revision, self._sound = revision, True
             return revision != known
 
 
 async def _changes(
     connection: Connection, known: Revision, host_ids: Collection[UUID] | None, now: datetime
-) -> tuple[Revision, Windows | None, bool, Freezes | None]:
-    """The revision; windows (of all hosts: True) and freezes where they changed.
+) -> tuple[Revision, Windows | None, bool, Freezes | None, dict[UUID, RebootHold] | None]:
+    """The revision; windows (of all hosts: True), freezes and holds where they changed.
 
     The revision is read first: what is read after it may be newer, and is then read once more.
     """
@@ -115,7 +134,8 @@ async def _changes(
         whole = host_ids is None or revision.windows != known.windows + 1 or known == _UNREAD
         windows = await enabled_windows(connection, None if whole else host_ids)
     freezes = await coming_freezes(connection, now) if revision.freezes != known.freezes else None
-    return revision, windows, whole, freezes
+    holds = await all_holds(connection) if revision.holds != known.holds else None
+    return revision, windows, whole, freezes, holds
 
 
 class CalendarGate:
@@ -129,6 +149,9 @@ class CalendarGate:
         if not self._calendar.sound:
             reason = "maintenance windows and freezes are being read"
             return Closed(reason, f"waiting: {reason}", now.wall + _AGAIN)
+        hold = self._calendar.hold(record.host_id) if operation is Operation.REBOOT else None
+        if hold is not None:
+            return hold.closed
         windows = self._calendar.windows(record.host_id)
         freezes = () if record.override_freeze else self._calendar.freezes(record.host_id)
         starts = operation is record.operation

@@ -18,9 +18,10 @@ import trio
 
 from patch_manager.actors.jobs.ports import Kept
 from patch_manager.domain.audit import AuditEvent, Outcome
+from patch_manager.domain.exclusions import Exclusion
 from patch_manager.domain.job_record import JobRecord, Moment
 from patch_manager.domain.jobs import JobState
-from patch_manager.storage import job_ledger
+from patch_manager.storage import exclusions, job_ledger
 from patch_manager.storage.audit import AuditLog
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.database import Database
@@ -89,6 +90,10 @@ class Committer:
         if step.error is not None:
             raise step.error
         return step.kept
+
+    async def exclusions(self, record: JobRecord, now: Moment) -> tuple[Exclusion, ...]:
+        """What the job must leave out at this moment; raises ``DatabaseUnavailable``."""
+        return await self._database.read(exclusions.of_job, record.id, record.host_id, now.wall)
 
     def leads(self, epoch: int) -> bool:
         """Whether this process leads under ``epoch``, as far as it knows without asking."""

@@ -46,6 +46,7 @@ class JobNews:
         self._moved: dict[UUID, None] = {}
         self._deployments: dict[UUID, None] = {}
         self._views: dict[UUID, JobView] = {}
+        self._hosts: dict[UUID, list[UUID]] = {}
         self._some = trio.Event()
         live.on_change = self._progressed
 
@@ -80,7 +81,7 @@ class JobNews:
         self._deployments = {}
         try:
             views = await self._database.read(stored_jobs.jobs_by_id, jobs) if jobs else ()
-            found = await self._database.read(_read_deployments, deployments) if deployments else []
+            found = await self._database.read(_read_deployments, deployments, self._hosts) if deployments else []
         except (DatabaseUnavailable, asyncpg.PostgresError):
             self.changed(jobs, deployments)
             raise
@@ -90,6 +91,11 @@ class JobNews:
         shown = [self._views[job_id] for job_id in moved if job_id in self._views]
         hub.publish_jobs([job_item(self._live.over(view)) for view in shown])
         hub.publish_deployments([(deployment_item(view), hosts) for view, hosts in found])
+        for deployment, hosts in found:
+            if deployment.finished_at is None:
+                self._hosts[deployment.id] = hosts
+            else:
+                self._hosts.pop(deployment.id, None)
         for view in shown:
             if view.state.terminal:
                 del self._views[view.id]
@@ -97,12 +103,15 @@ class JobNews:
             self._some.set()
 
 
-async def _read_deployments(connection: Any, ids: list[UUID]) -> list[tuple[DeploymentView, list[UUID]]]:
+async def _read_deployments(
+    connection: Any, ids: list[UUID], hosts: Mapping[UUID, list[UUID]]
+) -> list[tuple[DeploymentView, list[UUID]]]:
+    """Deployments with their hosts, which never change: those that are known of one under way are not read again."""
     found = []
     for deployment_id in ids:
         view = await stored.get_deployment(connection, EVERYTHING, deployment_id)
         if view is not None:
-            found.append((view, await stored.hosts_of(connection, deployment_id)))
+            found.append((view, hosts.get(deployment_id) or await stored.hosts_of(connection, deployment_id)))
     return found
 
 
@@ -114,5 +123,12 @@ def job_item(view: JobView) -> dict[str, Any]:
 def deployment_item(view: DeploymentView) -> dict[str, Any]:
     """A deployment in the shape of ``http.schemas.jobs.DeploymentOut``."""
     item = {field.name: getattr(view, field.name) for field in fields(view)}
-    totals = {field.name: getattr(view.totals, field.name) for field in fields(JobTotals)}
-    return {**item, "totals": {"total": view.totals.total, **totals}}
+    rings = [
+        {**{field.name: getattr(ring, field.name) for field in fields(ring)}, "totals": _totals(ring.totals)}
+        for ring in view.rings
+    ]
+    return {**item, "totals": _totals(view.totals), "rings": rings}
+
+
+def _totals(totals: JobTotals) -> dict[str, int]:
+    return {"total": totals.total, **{field.name: getattr(totals, field.name) for field in fields(JobTotals)}}

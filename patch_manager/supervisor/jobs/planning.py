@@ -25,6 +25,7 @@ class Planner:
     freezes: Freezes
     now: datetime
     _made: dict[Hashable, Plan] = field(default_factory=dict, repr=False, compare=False)
+    _open: dict[Hashable, bool] = field(default_factory=dict, repr=False, compare=False)
 
     @staticmethod
     async def read(connection: Connection, host_ids: Collection[UUID], now: datetime) -> Planner:
@@ -43,7 +44,12 @@ class Planner:
 
     def open(self, host_id: UUID) -> bool:
         """Whether the host is in a window of its own."""
-        return open_now(self.windows.get(host_id, ()), self.now) is not None
+        windows = self.windows.get(host_id, ())
+        key = tuple(each.window for each in windows)
+        is_open = self._open.get(key)
+        if is_open is None:
+            is_open = self._open[key] = open_now(windows, self.now) is not None
+        return is_open
 
 
 async def replan(connection: Connection, host_ids: Collection[UUID] | None, now: datetime) -> tuple[WaitingJob, ...]:

@@ -16,12 +16,17 @@ from patch_manager.domain.jobs import DueJob
 from patch_manager.storage.audit import AuditLog
 from patch_manager.storage.database import Database
 from patch_manager.supervisor.answers import JobAnswer
+from patch_manager.supervisor.jobs.acting import Outside
 from patch_manager.supervisor.jobs.calendar import Calendar, CalendarGate
 from patch_manager.supervisor.jobs.committer import Committer, LeaderNow
-from patch_manager.supervisor.jobs.deployments import Deployments, Outside
+from patch_manager.supervisor.jobs.deployments import Deployments
 from patch_manager.supervisor.jobs.live import LiveJobs
 from patch_manager.supervisor.jobs.news import Hub, JobNews
+from patch_manager.supervisor.jobs.operations import HostOperations
+from patch_manager.supervisor.jobs.ring_keeper import RingKeeper, StopGate, Stops
 from patch_manager.supervisor.jobs.scheduler import InHand, JobScheduler, TrackedRunner
+from patch_manager.supervisor.jobs.turns import Turns
+from patch_manager.supervisor.policies.keeper import PolicyKeeper
 
 
 class JobFleet(Protocol):
@@ -38,7 +43,10 @@ class JobFleet(Protocol):
 
 
 class JobRoom:
-    """``runner`` is for the actors, ``deployments`` and ``calendar`` for http; ``run`` goes beside the supervisor."""
+    """``runner`` is for the actors; ``deployments``, ``operations`` and ``calendar`` are for http.
+
+    ``run`` goes beside the supervisor.
+    """
 
     def __init__(
         self,
@@ -60,21 +68,50 @@ class JobRoom:
         live = LiveJobs()
         in_hand = InHand()
         self._news = JobNews(database, live)
-        self._committer = Committer(database, audit, leader, self._news.changed)
+        self.stops = Stops()
+        self._rings = RingKeeper(database, audit, self.stops, self._changed, wall)
+        turns = Turns(database, leader)
+        self._committer = Committer(database, audit, leader, self._changed)
         self.calendar = Calendar(database, wall, self._planned)
         self._scheduler = JobScheduler(
-            database, audit, leader, in_hand, self._news.changed, self.calendar, clock, followed_jobs
+            database,
+            audit,
+            leader,
+            in_hand,
+            self._changed,
+            self.calendar,
+            clock,
+            followed_jobs,
+            upkeep=(turns.keep, self._rings.keep),
         )
         self.jobs_changed = self._scheduler.jobs_changed
+        self._policies = PolicyKeeper(
+            database, audit, leader, self._news.changed, self.jobs_changed, self.calendar, clock
+        )
         self.runner = TrackedRunner(
-            Runner(self._committer, clock, CalendarGate(self.calendar), beginning, dispatch, live),
+            Runner(
+                self._committer,
+                clock,
+                StopGate(self.stops, CalendarGate(self.calendar)),
+                beginning,
+                dispatch,
+                live,
+                turns,
+            ),
             in_hand,
             self.jobs_changed,
         )
-        self.deployments = Deployments(database, audit, live, Outside(self.jobs_changed, self._news.changed), wall)
+        outside = Outside(self.jobs_changed, self._changed)
+        self.deployments = Deployments(database, audit, live, outside, wall)
+        self.operations = HostOperations(database, audit, live, outside, wall)
+
+    def _changed(self, job_ids: Iterable[UUID], deployment_ids: Iterable[UUID]) -> None:
+        deployments = list(deployment_ids)
+        self._news.changed(job_ids, deployments)
+        self._rings.changed(deployments)
 
     def _planned(self, job_ids: Iterable[UUID], deployment_ids: Iterable[UUID]) -> None:
-        self._news.changed(job_ids, deployment_ids)
+        self._changed(job_ids, deployment_ids)
         self.jobs_changed()
 
     async def run(self, fleet: JobFleet, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -83,4 +120,5 @@ class JobRoom:
             await nursery.start(self._committer.run)
             await nursery.start(self._news.run, fleet.hub)
             await nursery.start(self._scheduler.run, fleet.run_job)
+            await nursery.start(self._policies.run)
             task_status.started()

@@ -7,7 +7,7 @@ second (decision 0010).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -38,6 +38,9 @@ HANDED_SECONDS: Final = 15.0  # ours: an actor that took a job and did not begin
 ORPHANS_SECONDS: Final = 10.0  # ours: jobs of deleted hosts end within this
 REPLAN_SECONDS: Final = 30.0  # ours: a plan made from what was just being changed is corrected within this
 _SHORTEST_NAP: Final = 0.002
+
+Upkeep = Callable[[int], Awaitable[None]]
+"""What the leading manager keeps in order before it looks for due jobs; given the epoch."""
 
 
 class InHand:
@@ -102,8 +105,9 @@ class JobScheduler:
         calendar: Calendar,
         clock: Clock,
         limit: trio.CapacityLimiter,
+        upkeep: Sequence[Upkeep] = (),
     ) -> None:
-        """``limit`` bounds jobs in hand at once (the limiter *followed_jobs*)."""
+        """``limit`` bounds jobs in hand at once (the limiter *followed_jobs*); ``upkeep`` goes before each scan."""
         self._database = database
         self._audit = audit
         self._leader = leader
@@ -112,6 +116,7 @@ class JobScheduler:
         self._calendar = calendar
         self._clock = clock
         self._limit = limit
+        self._upkeep = tuple(upkeep)
         self._hint = trio.Event()
         self._reachable = True
 
@@ -150,6 +155,8 @@ class JobScheduler:
         leader = self._leader()
         if leader is None or not leader.is_leader:
             return SCAN_SECONDS
+        for keep in self._upkeep:
+            await keep(leader.epoch)
         taken = self._in_hand.ids()
         room = int(self._limit.total_tokens) - len(taken)
         now = self._clock().wall

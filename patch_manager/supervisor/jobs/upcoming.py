@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
@@ -60,3 +60,29 @@ def upcoming(hosts: Iterable[HostSnapshot], calendar: Calendar, begin: datetime,
 
 def _between(window: Window, begin: datetime, end: datetime) -> tuple[Occurrence, ...]:
     return tuple(takewhile(lambda span: span.opens_at < end, closing_after(window, begin)))
+
+
+@dataclass(frozen=True, slots=True)
+class NextOpening:
+    """The opening a host is in, or its next one; the zone is that of the window."""
+
+    host_id: UUID
+    opens_at: datetime
+    closes_at: datetime
+    timezone: str
+
+
+def next_openings(hosts: Iterable[HostSnapshot], calendar: Calendar, now: datetime) -> Iterator[NextOpening]:
+    """One for each host with a window that is open or opens again."""
+    rules: dict[Window, Occurrence | None] = {}
+    for host in hosts:
+        found: tuple[Occurrence, str] | None = None
+        for window in calendar.windows(host.record.id):
+            rule = window.window
+            if rule not in rules:
+                rules[rule] = next(iter(closing_after(rule, now)), None)
+            occurrence = rules[rule]
+            if occurrence is not None and (found is None or occurrence.opens_at < found[0].opens_at):
+                found = occurrence, rule.timezone
+        if found is not None:
+            yield NextOpening(host.record.id, found[0].opens_at, found[0].closes_at, found[1])

@@ -9,7 +9,7 @@ import ssl
 import pytest
 import trio
 
-from patch_manager.actors.agent.failures import AgentFailure, from_error, reason
+from patch_manager.actors.agent.failures import HANDSHAKE, AgentFailure, from_error, reason
 from patch_manager.domain.health import FailureKind
 
 
@@ -58,6 +58,11 @@ def test_errors_of_the_system(number: int, kind: FailureKind) -> None:
 )
 def test_errors_of_tls(error: Exception, kind: FailureKind) -> None:
     assert from_error(error, "during the TLS handshake").kind is kind
+
+
+def test_a_connection_dropped_in_its_handshake_may_be_a_matter_of_tls() -> None:
+    assert "TLS 1.3" in reason(from_error(ssl.SSLEOFError(8, "EOF"), HANDSHAKE))
+    assert "TLS" not in reason(from_error(ssl.SSLEOFError(8, "EOF"), "waiting for an answer"))
 
 
 @pytest.mark.parametrize("kind", FailureKind)

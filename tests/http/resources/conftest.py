@@ -19,11 +19,13 @@ from patch_manager.http.routing import Routes
 from patch_manager.http.services import HttpSettings, Services
 from patch_manager.pki.authority import CertificateAuthority
 from patch_manager.storage import Database
+from patch_manager.supervisor.jobs.acting import Outside
 from patch_manager.supervisor.jobs.calendar import Calendar
-from patch_manager.supervisor.jobs.deployments import Deployments, Outside
+from patch_manager.supervisor.jobs.deployments import Deployments
 from patch_manager.supervisor.jobs.live import LiveJobs
+from patch_manager.supervisor.jobs.operations import HostOperations
 from tests.http.conftest import ORIGIN
-from tests.http.resources.world import NOW, ActorlessFleet, World, make_world
+from tests.http.resources.world import NOW, ActorlessFleet, QuietNotifier, World, make_world
 from tests.people import People
 
 
@@ -50,7 +52,9 @@ def services(people: People, supervisor: ActorlessFleet, tmp_path: Path) -> Serv
         auth=people.auth,
         supervisor=supervisor,
         deployments=Deployments(people.db, people.audit, LiveJobs(), outside, people.clock),
+        operations=HostOperations(people.db, people.audit, LiveJobs(), outside, people.clock),
         calendar=Calendar(people.db, people.clock, lambda jobs, deployments: None),
+        notifier=QuietNotifier(),
         vault=people.vault,
         authority=CertificateAuthority.load_or_create(tmp_path / "pki", people.vault),
         settings=HttpSettings(origin=ORIGIN),

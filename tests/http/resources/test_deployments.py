@@ -34,6 +34,13 @@ async def test_a_deployment_has_one_job_per_host(world: World) -> None:
     of_host = await world.get("op_a", f"/hosts/{world.hosts['a1']}/jobs")
     assert [job["host_name"] for job in of_host["items"]] == ["a1"]
     assert (await world.get("op_a", "/jobs", search="FREE"))["total"] == 1
+    for query, total in (
+        ({"operation": "patchapply"}, 2),
+        ({"operation": "reboot,rollback"}, 0),
+        ({"since": jobs["items"][0]["created_at"]}, 2),
+        ({"until": jobs["items"][0]["created_at"]}, 0),
+    ):
+        assert (await world.get("op_a", "/jobs", **query))["total"] == total, query
 
 
 async def test_the_same_key_gives_the_same_deployment(world: World) -> None:

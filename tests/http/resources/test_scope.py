@@ -12,6 +12,7 @@ from quart_trio import QuartTrio
 from patch_manager.domain.principal import Permission
 from patch_manager.http.routes import all_routes
 from patch_manager.http.routing import Operation
+from tests.http.resources.test_notifications import WEBHOOK, delivery_of
 from tests.http.resources.test_windows import NIGHTLY
 from tests.http.resources.world import World
 
@@ -27,9 +28,14 @@ BODIES: dict[str, Any] = {
     "PATCH /api/v1/groups/<uuid:group_id>": {"name": "mine now"},
     "PATCH /api/v1/users/<uuid:user_id>": {"disabled": True},
     "POST /api/v1/jobs/<uuid:job_id>/resolve": {"outcome": "succeeded"},
+    "POST /api/v1/hosts/<uuid:host_id>/reboot": {},
+    "POST /api/v1/jobs/<uuid:job_id>/rollback": {},
+    "POST /api/v1/hosts/<uuid:host_id>/package-operations": {"operation": "update", "packages": [{"name": "bash"}]},
+    "POST /api/v1/deployments/<uuid:deployment_id>/resume": {},
     "POST /api/v1/hosts/<uuid:host_id>/windows": NIGHTLY,
     "PATCH /api/v1/windows/<uuid:window_id>": {"enabled": False},
     "POST /api/v1/windows/<uuid:window_id>/copy": {"host_ids": []},
+    "PATCH /api/v1/notifications/rules/<uuid:rule_id>": {"enabled": False},
 }
 
 
@@ -53,11 +59,22 @@ async def everything_of_b(world: World) -> dict[str, UUID]:
         "session_id": UUID(sessions["items"][0]["id"]),
         "window_id": UUID(window["id"]),
         "freeze_id": UUID(freeze["id"]),
+        **await notifications_of_b(world),
     }
 
 
+async def notifications_of_b(world: World) -> dict[str, UUID]:
+    """A channel, a rule of op_b, and what it is about to send."""
+    _, channel = await world.ask("admin", "POST", "/notifications/channels", body=WEBHOOK)
+    rule = {"name": "mine", "channel_id": channel["id"], "events": ["host_unreachable"]}
+    status, rule = await world.ask("op_b", "POST", "/notifications/rules", body=rule)
+    assert status == 201, rule
+    delivery = await delivery_of(world, UUID(rule["id"]))
+    return {"channel_id": UUID(channel["id"]), "rule_id": UUID(rule["id"]), "delivery_id": delivery}
+
+
 def filled(path: str, ids: dict[str, UUID]) -> str:
-    return re.sub(r"<uuid:(\w+)>", lambda match: str(ids[match[1]]), path)
+    return re.sub(r"<uuid:(\w+)>", lambda match: str(ids[match[1]]), path).replace("<string:name>", "cron")
 
 
 def without_request(problem: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +85,8 @@ async def test_what_is_out_of_scope_is_answered_like_what_does_not_exist(world: 
     theirs = await everything_of_b(world)
 
     async def state() -> list[Any]:
-        lists = ("/hosts", "/groups", "/users", "/jobs", "/deployments", "/windows", "/freezes")
+        lists = ["/hosts", "/groups", "/users", "/jobs", "/deployments", "/windows", "/freezes"]
+        lists += [f"/notifications/{what}" for what in ("channels", "rules", "deliveries")]
         return [await world.get("admin", path) for path in lists]
 
     before = await state()
@@ -86,6 +104,7 @@ async def test_what_is_out_of_scope_is_answered_like_what_does_not_exist(world: 
 async def test_no_list_or_total_tells_of_another_group(world: World) -> None:
     theirs = await everything_of_b(world)
     hidden = [str(theirs[key]) for key in ("host_id", "deployment_id", "job_id", "user_id", "window_id", "freeze_id")]
+    hidden += [str(theirs[key]) for key in ("rule_id", "delivery_id")]
     for name in READS:
         operation = GUARDED[name]
         status, answer = await world.ask("op_a", "GET", operation.path)

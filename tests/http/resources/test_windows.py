@@ -240,6 +240,61 @@ async def test_upcoming_windows_are_those_of_the_next_day_in_the_callers_sight(w
     assert (second["next_cursor"], first["total"]) == (None, 5)
 
 
+async def test_the_agenda_tells_an_opening_once_for_all_hosts_that_share_it_and_what_waits_for_it(world: World) -> None:
+    for host in ("a1", "ab", "b1"):
+        await add(world, host, name=f"of {host}")
+    await add(world, "free", start_time="21:00", timezone="Europe/London", duration_minutes=60)
+    made = await deploy(world, "a1", "free", when="window")
+    found = await world.get("admin", "/fleet/agenda", hours=48)
+    told = [(row["opens_at"], row["closes_at"], row["hosts"], row["waiting"]) for row in found["items"]]
+    assert told == [
+        (OPENS, "2030-05-17T22:00:00Z", 3, 1),
+        (OPENS, "2030-05-17T21:00:00Z", 1, 1),
+        ("2030-05-18T20:00:00Z", "2030-05-18T22:00:00Z", 3, 0),
+        ("2030-05-18T20:00:00Z", "2030-05-18T21:00:00Z", 1, 0),
+    ]
+    first = found["items"][0]
+    assert (first["host_names"], first["names"]) == (["a1", "ab", "b1"], ["of a1", "of ab", "of b1"])
+    assert (first["timezones"], first["deployment_ids"]) == (["Europe/Berlin"], [made["id"]])
+    page = await world.get("admin", "/fleet/agenda", hours=48, limit=3)
+    rest = await world.get("admin", "/fleet/agenda", hours=48, limit=3, cursor=page["next_cursor"])
+    assert page["items"] + rest["items"] == found["items"]
+
+    theirs = await world.get("op_b", "/fleet/agenda")
+    assert [(row["hosts"], row["waiting"], row["names"]) for row in theirs["items"]] == [
+        (2, 0, ["of ab", "of b1"]),
+        (1, 1, ["nightly"]),
+    ]
+    one = await world.get("admin", "/fleet/upcoming-windows", opens_at=OPENS, closes_at="2030-05-17T22:00:00Z")
+    assert ([row["host_name"] for row in one["items"]], one["total"]) == (["a1", "ab", "b1"], 3)
+
+
+async def test_the_agenda_shows_which_hosts_a_freeze_holds(world: World) -> None:
+    for host in ("a1", "b1"):
+        await add(world, host)
+    body = {"group_id": str(world.group_a), "ends_at": "2030-05-18T12:00:00Z", "reason": "quarter end"}
+    status, made = await world.ask("admin", "POST", "/freezes", body=body)
+    assert status == 201, made
+    found = await world.get("admin", "/fleet/agenda", hours=48)
+    assert [(row["hosts"], row["frozen_hosts"], row["frozen"]) for row in found["items"]] == [
+        (2, 1, "quarter end"),
+        (2, 0, None),
+    ]
+
+
+async def test_each_host_says_when_it_opens_next(world: World) -> None:
+    await add(world, "a1")
+    await add(world, "a1", start_time="23:30")
+    await add(world, "b1", start_time="10:30", timezone="Europe/Berlin")
+    await add(world, "free", enabled=False)
+    found = await world.get("op_a", "/fleet/next-openings")
+    assert [(row["host_id"], row["opens_at"], row["timezone"]) for row in found["items"]] == [
+        (str(world.hosts["a1"]), OPENS, "Europe/Berlin")
+    ]
+    theirs = (await world.get("op_b", "/fleet/next-openings"))["items"]
+    assert [row["opens_at"] for row in theirs] == ["2030-05-17T08:30:00Z"], "the one that is open comes first"
+
+
 async def test_hosts_without_a_window_are_named(world: World) -> None:
     await add(world, "a1")
     await add(world, "ab", enabled=False)
@@ -312,6 +367,25 @@ async def test_a_freeze_holds_jobs_and_lets_them_go(world: World) -> None:
     await world.ask("admin", "DELETE", f"/freezes/{freeze['id']}")
     assert (await job_of(world, waits["id"], "a1"))["not_before"] == OPENS
     assert (await job_of(world, made["id"], "a1"))["not_before"] == "2030-05-17T09:00:00Z"
+
+
+async def test_a_freeze_is_ended_by_an_admin_and_stays_in_the_list_of_past_ones(world: World) -> None:
+    await add(world, "a1", start_time="10:30")
+    body = {"starts_at": "2030-05-17T08:00:00Z", "ends_at": "2030-05-20T00:00:00Z", "reason": "year end"}
+    _, freeze = await world.ask("admin", "POST", "/freezes", body=body)
+    path = f"/freezes/{freeze['id']}"
+    made = await deploy(world, "a1")
+    assert (await job_of(world, made["id"], "a1"))["not_before"] == "2030-05-20T08:30:00Z"
+    assert (await world.ask("op_a", "PATCH", path, body={"reason": "no"}))[0] == 403
+    assert (await world.ask("admin", "PATCH", path, body={"ends_at": "2030-05-17T07:00:00Z"}))[0] == 400
+    status, later = await world.ask("admin", "PATCH", path, body={"reason": "quarter end"})
+    assert (status, later["reason"], later["ends_at"]) == (200, "quarter end", "2030-05-20T00:00:00Z")
+    status, ended = await world.ask("admin", "PATCH", path, body={"ends_at": "2030-05-17T09:00:00Z"})
+    assert (status, ended["active"]) == (200, False)
+    assert (await job_of(world, made["id"], "a1"))["not_before"] == "2030-05-17T09:00:00Z"
+    assert (await world.get("admin", "/freezes"))["items"] == []
+    assert [row["id"] for row in (await world.get("admin", "/freezes", past="true"))["items"]] == [freeze["id"]]
+    assert ("freeze.changed", "admin", "success") in await actions(world.db)
 
 
 async def test_only_an_admin_overrides_a_freeze_and_the_log_says_so(world: World) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,11 +15,12 @@ from patch_manager.domain.health import ActorState
 from patch_manager.domain.host_status import StoredHost
 from patch_manager.domain.hosts import HostRecord, HostSnapshot
 from patch_manager.domain.jobs import DueJob
+from patch_manager.domain.notifications import Attempt
 from patch_manager.domain.principal import Role
 from patch_manager.storage import Database, host_registry
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.hosts import load_hosts
-from patch_manager.supervisor.answers import Busy, JobAnswer, NoSuchHost, PackagesResult, RefreshResult
+from patch_manager.supervisor.answers import Busy, JobAnswer, NoSuchHost, PackagesResult, RefreshResult, ServiceResult
 from patch_manager.supervisor.counters import PollCounters
 from patch_manager.supervisor.hub import EventHub
 from patch_manager.supervisor.limits import LimiterStatistics
@@ -57,6 +58,8 @@ class ActorlessFleet:
         self.counters = PollCounters()
         self.refreshed: RefreshResult = Busy()
         self.installed: PackagesResult = Busy()
+        self.told_service: ServiceResult = Busy()
+        self.known_job: bool | None = None
         self.restarted: list[UUID] = []
         self._db = db
 
@@ -68,6 +71,12 @@ class ActorlessFleet:
 
     async def packages(self, host_id: UUID, timeout: float) -> PackagesResult:  # noqa: ASYNC109  # as the facade has it
         return self.installed if host_id in self.picture else NoSuchHost()
+
+    async def service(self, host_id: UUID, name: str, timeout: float) -> ServiceResult:  # noqa: ASYNC109  # as the facade has it
+        return self.told_service if host_id in self.picture else NoSuchHost()
+
+    async def knows_job(self, host_id: UUID, agent_job_id: str, timeout: float) -> bool | None:  # noqa: ASYNC109
+        return self.known_job
 
     async def hosts_changed(self, host_ids: Iterable[UUID]) -> None:
         wanted = list(host_ids)
@@ -89,6 +98,22 @@ class ActorlessFleet:
         return JobAnswer.ACCEPTED
 
     def certificates_changed(self, host_ids: Iterable[UUID] | None = None) -> None:
+        return None
+
+
+class QuietNotifier:
+    """Sends nothing: each test of a channel ends as said here."""
+
+    def __init__(self) -> None:
+        self.result: Attempt | None = Attempt(True, "taken")
+        self.tested: list[tuple[UUID, tuple[str, ...]]] = []
+
+    async def test(self, channel_id: UUID, recipients: Sequence[str]) -> Attempt | None:
+        await trio.lowlevel.checkpoint()
+        self.tested.append((channel_id, tuple(recipients)))
+        return self.result
+
+    def changed(self) -> None:
         return None
 
 

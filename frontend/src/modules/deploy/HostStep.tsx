@@ -9,6 +9,7 @@ import page from "@/components/page.module.css";
 import { useQueryParams } from "@/lib/url";
 import { count, listed, plural } from "@/lib/words";
 import classes from "@/modules/deploy/Deploy.module.css";
+import { PatchSearch } from "@/modules/deploy/PatchSearch";
 import { filterFrom, filterInto } from "@/modules/fleet/filters";
 import { useSelectedIds, useSelection } from "@/modules/fleet/selection";
 import { useFleet } from "@/modules/fleet/store";
@@ -78,6 +79,7 @@ function Picker() {
   return (
     <div className={classes.body}>
       <FilterBar filter={filter} onChange={(next) => update((query) => filterInto(query, next))} />
+      <PatchSearch />
       <div className={page.toolbar}>
         <Button
           variant="default"

@@ -3,7 +3,7 @@
 import { Checkbox, Skeleton } from "@mantine/core";
 import { useMemo } from "react";
 import { Link } from "react-router";
-import type { PreviewHost } from "@/api/types";
+import type { DeploymentPreview, PreviewHost } from "@/api/types";
 import { type Column, DataTable } from "@/components/DataTable";
 import { Mark } from "@/components/Mark";
 import { Failure } from "@/components/Notice";
@@ -12,7 +12,8 @@ import { count, plural } from "@/lib/words";
 import classes from "@/modules/deploy/Deploy.module.css";
 import { namesOf, type Plan } from "@/modules/deploy/plan";
 
-type Row = PreviewHost & { id: string };
+type Row = PreviewHost & { id: string; ringName: string };
+const NO_RINGS = { ring: false };
 
 const COLUMNS: readonly Column<Row>[] = [
   {
@@ -49,30 +50,47 @@ const COLUMNS: readonly Column<Row>[] = [
     title: "Reboot",
     width: 90,
     cell: (row) =>
-      row.will_reboot ? <Mark tone="attention">reboots</Mark> : <span className="muted">no</span>,
+      row.will_reboot ? (
+        <Mark tone="attention">reboots</Mark>
+      ) : (
+        <span className="muted" title={row.reboot_hold ?? undefined}>
+          {row.reboot_hold === null ? "no" : "on hold"}
+        </span>
+      ),
   },
-  { id: "runs", title: "Runs", width: 130, grow: 1, cell: (row) => <span title={row.runs}>{row.runs}</span> },
+  { id: "ring", title: "Ring", width: 84, cell: (row) => row.ringName },
+  { id: "runs", title: "Runs", width: 130, grow: 2, cell: (row) => <span title={row.runs}>{row.runs}</span> },
 ];
+
+/** Rows of the hosts; with rings each says its own, and when that lets it run. */
+function inRings(hosts: readonly PreviewHost[], ringed: DeploymentPreview | undefined): Row[] {
+  const found = new Map(ringed?.hosts.map((host) => [host.host_id, host]));
+  return hosts.map((host) => {
+    const known = found.get(host.host_id) ?? host;
+    return { ...known, id: host.host_id, ringName: ringed?.rings[known.ring]?.name ?? "" };
+  });
+}
 
 interface Props {
   plan: Plan | undefined;
+  /** The same hosts in their rings; undefined without any. */
+  ringed: DeploymentPreview | undefined;
   error: unknown;
   retry: () => void;
   leaveOut: boolean;
   onLeaveOut: (leaveOut: boolean) => void;
 }
 
-export function PreviewStep({ plan, error, retry, leaveOut, onLeaveOut }: Props) {
+export function PreviewStep({ plan, ringed, error, retry, leaveOut, onLeaveOut }: Props) {
   const rows = useMemo(
     () =>
-      (plan?.hosts ?? [])
-        .map((host): Row => ({ ...host, id: host.host_id }))
-        .sort(
-          (a, b) =>
-            Number(b.problem !== null) - Number(a.problem !== null) ||
-            Number(b.will_reboot) - Number(a.will_reboot),
-        ),
-    [plan],
+      inRings(plan?.hosts ?? [], ringed).sort(
+        (a, b) =>
+          Number(b.problem !== null) - Number(a.problem !== null) ||
+          a.ring - b.ring ||
+          Number(b.will_reboot) - Number(a.will_reboot),
+      ),
+    [plan, ringed],
   );
   return (
     <Panel
@@ -102,7 +120,13 @@ export function PreviewStep({ plan, error, retry, leaveOut, onLeaveOut }: Props)
           {plan === undefined && error === null ? (
             <Skeleton className="fill" />
           ) : (
-            <DataTable label="Preview" columns={COLUMNS} rows={rows} nothing="No host would get a job." />
+            <DataTable
+              label="Preview"
+              columns={COLUMNS}
+              {...(ringed === undefined ? { visible: NO_RINGS } : {})}
+              rows={rows}
+              nothing="No host would get a job."
+            />
           )}
         </div>
       </div>

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { DeploymentPreview, PreviewHost } from "@/api/types";
 import { mustType } from "@/components/Confirm";
 import { bodyOf, packagesOf, planOf, planWords } from "@/modules/deploy/plan";
+import { previewHost } from "@/test/entities";
 
 function openssl(severity = "critical") {
   return {
@@ -15,17 +16,7 @@ function openssl(severity = "critical") {
 }
 
 function host(id: string, changes: Partial<PreviewHost> = {}): PreviewHost {
-  return {
-    host_id: id,
-    display_name: id,
-    address: "127.0.0.2",
-    packages: [openssl()],
-    will_reboot: false,
-    runs: "at once",
-    runs_at: null,
-    problem: null,
-    ...changes,
-  };
+  return previewHost(id, { packages: [openssl()], ...changes });
 }
 
 function preview(...hosts: PreviewHost[]): DeploymentPreview {
@@ -35,6 +26,9 @@ function preview(...hosts: PreviewHost[]): DeploymentPreview {
     cve_count: 0,
     reboot_count: 0,
     problem_count: 0,
+    rings: [],
+    outside_windows_count: 0,
+    excluded_count: 0,
     hosts,
   };
 }
@@ -67,15 +61,17 @@ describe("what a deployment would do", () => {
   });
 
   it("asks for packages only when they were chosen one by one", () => {
-    expect(bodyOf(["a"], "security", ["curl"], "never")).toMatchObject({
+    expect(bodyOf(["a"], "security", ["curl"], { when: "now", reboot: "never" })).toMatchObject({
       packages: null,
       security_only: true,
     });
-    expect(bodyOf(["a"], "chosen", ["b", "a"], "if_required")).toMatchObject({
+    expect(bodyOf(["a"], "chosen", ["b", "a"], { when: "window", reboot: "if_required" })).toMatchObject({
       packages: ["a", "b"],
       security_only: false,
+      when: "window",
       reboot: "if_required",
       override_freeze: false,
+      rollout: null,
     });
   });
 });

@@ -5,6 +5,15 @@ import { count, plural } from "@/lib/words";
 
 export type What = "security" | "all" | "chosen";
 export type Reboot = "never" | "if_required";
+export type When = "window" | "now";
+
+/** When and how a deployment goes. */
+export interface How {
+  when: When;
+  reboot: Reboot;
+  overrideFreeze?: boolean;
+  rollout?: DeploymentCreate["rollout"];
+}
 
 export interface PackageRow {
   id: string;
@@ -102,15 +111,16 @@ export function bodyOf(
   hostIds: readonly string[],
   what: What,
   packages: readonly string[],
-  reboot: Reboot,
+  how: How,
 ): DeploymentCreate {
   return {
     host_ids: [...hostIds],
     packages: what === "chosen" ? [...packages].sort() : null,
     security_only: what === "security",
-    when: "now",
-    reboot,
-    override_freeze: false,
+    when: how.when,
+    reboot: how.reboot,
+    override_freeze: how.overrideFreeze ?? false,
+    rollout: how.rollout ?? null,
   };
 }
 

@@ -71,6 +71,7 @@ export function GroupList({ groups }: { groups: readonly Group[] }) {
         id: "none",
         name: "In no group",
         description: "Every operator sees and patches these.",
+        max_unavailable: null,
         host_count: none.hosts,
         user_count: 0,
         created_at: "",

@@ -9,6 +9,12 @@ import { isOverdue } from "@/modules/fleet/words";
 import { GroupNames } from "@/modules/hosts/GroupNames";
 import classes from "@/modules/hosts/Host.module.css";
 
+/** Who keeps a host from being rebooted, and why. */
+function holdWords(row: HostRow): string | undefined {
+  if (!row.reboot_hold) return undefined;
+  return `On hold by ${row.reboot_hold_by}${row.reboot_hold_reason === "" ? "" : `: ${row.reboot_hold_reason}`}`;
+}
+
 export function Facts({ row }: { row: HostRow }) {
   const read = row.patches_read_at !== null;
   return (
@@ -76,8 +82,14 @@ export function Facts({ row }: { row: HostRow }) {
       </div>
       <div>
         <dt>Reboot</dt>
-        <dd>
-          {row.reboot_required ? (
+        <dd title={holdWords(row)}>
+          {row.reboot_hold && (
+            <>
+              <Mark tone="attention">on hold</Mark>
+              {row.reboot_required ? ", " : ""}
+            </>
+          )}
+          {row.reboot_hold && !row.reboot_required ? null : row.reboot_required ? (
             <Mark tone="attention">needed</Mark>
           ) : row.pending_reboots > 0 ? (
             `${plural(row.pending_reboots, "pending patch", "pending patches")} will ask for one`

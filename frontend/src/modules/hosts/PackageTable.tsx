@@ -17,6 +17,7 @@ import { SearchField } from "@/components/SearchField";
 import { now } from "@/lib/time";
 import { useParam } from "@/lib/url";
 import { count, plural, sentence } from "@/lib/words";
+import { ChangePackage, InstallPackages } from "@/modules/hosts/ChangePackage";
 import classes from "@/modules/hosts/Host.module.css";
 import { identified, type PackageItem, shownPackages, unreadAdvice } from "@/modules/hosts/packages";
 
@@ -71,6 +72,8 @@ export function PackageTable({ host }: { host: HostRow }) {
   const [search, setSearch] = useParam("package");
   const [only, setOnly] = useParam("upgradable");
   const [sort, setSort] = useState(BY_NAME);
+  const [installing, setInstalling] = useState(false);
+  const [chosen, setChosen] = useState<PackageItem | null>(null);
   const query = useQuery({
     queryKey: keys.packages(host.id),
     // Read whole and searched here: every request makes the agent list everything, so typing must not send any.
@@ -100,6 +103,8 @@ export function PackageTable({ host }: { host: HostRow }) {
         : `No ${upgradableOnly ? "upgradable " : ""}package is called that.`;
   return (
     <>
+      {installing && <InstallPackages host={host} onClose={() => setInstalling(false)} />}
+      {chosen !== null && <ChangePackage host={host} package={chosen} onClose={() => setChosen(null)} />}
       <div className={page.toolbar}>
         <SearchField label="Search packages" placeholder="Package" value={search} onChange={setSearch} />
         <Chip
@@ -118,6 +123,9 @@ export function PackageTable({ host }: { host: HostRow }) {
           </span>
         )}
         <div className={page.spacer} />
+        <Button variant="default" onClick={() => setInstalling(true)}>
+          Install…
+        </Button>
         {query.data !== undefined && (
           <Button variant="default" loading={query.isFetching} onClick={again}>
             Read again
@@ -146,6 +154,7 @@ export function PackageTable({ host }: { host: HostRow }) {
             rows={rows}
             sort={sort}
             onSort={onSort}
+            onOpen={setChosen}
             nothing={nothing}
           />
         </div>

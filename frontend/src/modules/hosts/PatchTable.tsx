@@ -3,7 +3,7 @@
 import { Button, Skeleton } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
-import { useNavigate } from "react-router";
+import { Link, useNavigate } from "react-router";
 import { useApi } from "@/api/context";
 import { keys } from "@/api/keys";
 import type { HostRow, Patch } from "@/api/types";
@@ -13,6 +13,7 @@ import { Failure } from "@/components/Notice";
 import page from "@/components/page.module.css";
 import { SearchField } from "@/components/SearchField";
 import { SeverityWord } from "@/components/SeverityWord";
+import { day } from "@/lib/time";
 import { useParam } from "@/lib/url";
 import { plural } from "@/lib/words";
 import { toFragment } from "@/modules/fleet/selection";
@@ -62,9 +63,24 @@ const COLUMNS: readonly Column<Row>[] = [
     title: "Why this priority",
     width: 200,
     grow: 2,
-    cell: (row) => <span title={row.priority_reason}>{row.priority_reason}</span>,
+    cell: (row) =>
+      row.excluded === null ? (
+        <span title={row.priority_reason}>{row.priority_reason}</span>
+      ) : (
+        <Excluded by={row.excluded} />
+      ),
   },
 ];
+
+/** Why nothing patches it here, in the place of why somebody should. */
+function Excluded({ by }: { by: NonNullable<Patch["excluded"]> }) {
+  const words = `excluded until ${day(by.expires_at)} by ${by.owner}: ${by.reason}`;
+  return (
+    <Link to="/deploy/exclusions" title={words}>
+      {words}
+    </Link>
+  );
+}
 
 export function PatchTable({ host }: { host: HostRow }) {
   const api = useApi();

@@ -13,6 +13,7 @@ import { osOf } from "@/modules/fleet/filters";
 import { useHost } from "@/modules/fleet/store";
 import { ACTOR_TONES, HEALTH_TONES, OVERDUE_DAYS } from "@/modules/fleet/words";
 import { GroupNames } from "@/modules/hosts/GroupNames";
+import { NextCell } from "@/modules/windows/NextCell";
 
 export interface HostRef {
   id: string;
@@ -123,8 +124,23 @@ export const HOST_COLUMNS: readonly Column<HostRef>[] = [
     width: 98,
     sortable: true,
     cell: live((row) =>
-      row.reboot_required ? <Mark tone="attention">needed</Mark> : <span className="muted">–</span>,
+      row.reboot_hold ? (
+        <span title={row.reboot_hold_reason ?? undefined}>
+          <Mark tone={row.reboot_required ? "attention" : "unknown"}>on hold</Mark>
+        </span>
+      ) : row.reboot_required ? (
+        <Mark tone="attention">needed</Mark>
+      ) : (
+        <span className="muted">–</span>
+      ),
     ),
+  },
+  {
+    id: "window",
+    title: "Window",
+    width: 132,
+    help: "When it may be touched next, on the clock of its window",
+    cell: ({ id }) => <NextCell id={id} />,
   },
   { id: "os", title: "System", width: 120, grow: 1, sortable: true, cell: live(osOf) },
   {
@@ -164,7 +180,7 @@ export const HOST_COLUMNS: readonly Column<HostRef>[] = [
 ];
 
 const USUAL = ["name", "health", "address", "patches", "oldest", "reboot", "os", "activity", "seen"];
-const USUAL_WIDE = [...USUAL, "cves", "groups", "kernel", "agent"];
+const USUAL_WIDE = [...USUAL, "window", "cves", "groups", "kernel", "agent"];
 
 /** What is shown until somebody chooses: a wide screen is for more data. */
 export function usualColumns(wide: boolean): string[] {

@@ -17,6 +17,8 @@ import { useParam } from "@/lib/url";
 import { spaced } from "@/lib/words";
 import { JOB_TONES } from "@/modules/fleet/words";
 import classes from "@/modules/jobs/jobs.module.css";
+import { mayAskForRollback, operationWords } from "@/modules/jobs/operations";
+import { RollbackButton } from "@/modules/jobs/Rollback";
 
 export function JobDrawer() {
   const [id, setId] = useParam("job");
@@ -57,6 +59,10 @@ function Section({ title, children }: { title: string; children: ReactNode }) {
 
 const RESULT_TONES: Record<string, Tone> = {
   updated: "healthy",
+  installed: "healthy",
+  removed: "healthy",
+  restored: "healthy",
+  not_restored: "danger",
   not_needed: "healthy",
   failed: "danger",
   kept_back: "attention",
@@ -77,9 +83,21 @@ function Story({ job }: { job: JobDetail }) {
         <dd>
           <Link to={`/hosts/${job.host_id}`}>{job.host_name}</Link>
         </dd>
+        <dt>Operation</dt>
+        <dd>
+          {operationWords(job)}
+          {job.rollback_of !== null && (
+            <>
+              {" "}
+              (undoes <Link to={{ search: `?job=${job.rollback_of}` }}>this job</Link>)
+            </>
+          )}
+        </dd>
         <dt>Created</dt>
         <dd>
           <Ago at={job.created_at} />
+          {job.created_by !== null && ` by ${job.created_by}`}
+          {job.reason !== "" && `: ${job.reason}`}
         </dd>
         <dt>Ended</dt>
         <dd>
@@ -227,6 +245,7 @@ function Actions({ job }: { job: JobDetail }) {
       </Button>
     );
   }
+  if (mayAskForRollback(job)) return <RollbackButton job={job} />;
   if (job.state !== "outcome_unknown") return null;
   const resolve = (outcome: "succeeded" | "failed") =>
     void send("resolve", { outcome }, `Job on ${job.host_name} resolved as ${outcome}.`);

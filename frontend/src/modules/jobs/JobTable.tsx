@@ -11,6 +11,7 @@ import { spaced } from "@/lib/words";
 import { JOB_TONES } from "@/modules/fleet/words";
 import { errorOf } from "@/modules/jobs/failures";
 import classes from "@/modules/jobs/jobs.module.css";
+import { operationWords } from "@/modules/jobs/operations";
 
 /** How long a job ran, ticking while it does. */
 function Duration({ job }: { job: Job }) {
@@ -30,8 +31,9 @@ const COLUMNS: readonly Column<Job>[] = [
   {
     id: "operation",
     title: "Operation",
-    width: 110,
-    cell: (job) => (job.operation === "patchapply" ? "patching" : job.operation),
+    width: 130,
+    grow: 1,
+    cell: (job) => <span title={operationWords(job)}>{operationWords(job)}</span>,
   },
   {
     id: "state",
@@ -74,18 +76,38 @@ const COLUMNS: readonly Column<Job>[] = [
 interface Props {
   jobs: Job[];
   hideHost?: boolean;
+  everyColumn?: boolean;
+  onEnd?: () => void;
   nothing: ReactNode;
 }
 
-export function JobTable({ jobs, hideHost = false, nothing }: Props) {
+export function JobTable({ jobs, hideHost = false, everyColumn = false, onEnd, nothing }: Props) {
   const [, update] = useQueryParams();
-  const visible = useMemo(() => ({ host: !hideHost, operation: hideHost, created: hideHost }), [hideHost]);
+  const visible = useMemo(
+    () => ({
+      host: !hideHost,
+      operation: hideHost || everyColumn,
+      created: hideHost || everyColumn,
+      // Of jobs of all kinds and times, few are at work: their place is for what was said.
+      progress: !everyColumn,
+      packages: !everyColumn,
+    }),
+    [hideHost, everyColumn],
+  );
   const open = (job: Job) =>
     update((query) => {
       query.set("job", job.id);
       return query;
     }, true);
   return (
-    <DataTable label="Jobs" columns={COLUMNS} rows={jobs} visible={visible} onOpen={open} nothing={nothing} />
+    <DataTable
+      label="Jobs"
+      columns={COLUMNS}
+      rows={jobs}
+      visible={visible}
+      onOpen={open}
+      nothing={nothing}
+      {...(onEnd === undefined ? {} : { onEnd })}
+    />
   );
 }

@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, it, vi } from "vitest";
+import { jobFilterFrom, jobFilterInto, jobQuery } from "@/modules/jobs/filter";
 import { progressWords, whatOf } from "@/modules/jobs/words";
-import { withJobs } from "@/modules/live/cache";
-import { attempt, job, jobTotals } from "@/test/entities";
+import { inPages, withJobs } from "@/modules/live/cache";
+import { ago, attempt, job, jobTotals, NOW } from "@/test/entities";
 
 describe("failures by cause", () => {
   let byCause: typeof import("@/modules/jobs/failures").byCause;
@@ -47,6 +48,23 @@ describe("live jobs", () => {
     expect(next[0]).toBe(list[0]);
     expect(next[1]?.state).toBe("failed");
     expect(withJobs(list, new Map([["9", { ...item, id: "9" }]]))).toBe(list);
+    const pages = { pages: [{ items: list, next_cursor: null, total: 2 }], pageParams: [""] };
+    expect(inPages(pages, new Map([["2", item]])).pages[0]?.items[1]?.state).toBe("failed");
+    expect(inPages(pages, new Map([["9", { ...item, id: "9" }]]))).toBe(pages);
+  });
+});
+
+describe("which jobs", () => {
+  it("is kept in the address and asked of the server", () => {
+    const filter = jobFilterFrom(new URLSearchParams("q=web&state=failed,nonsense&operation=reboot&days=7"));
+    expect(filter).toEqual({ q: "web", state: ["failed"], operation: "reboot", days: "7" });
+    expect(jobFilterFrom(jobFilterInto(new URLSearchParams(), filter))).toEqual(filter);
+    expect(Object.fromEntries(jobQuery(filter, NOW + 30_000))).toEqual({
+      search: "web",
+      state: "failed",
+      operation: "reboot",
+      since: ago(7),
+    });
   });
 });
 

@@ -30,9 +30,25 @@ export function progressWords(totals: JobTotals): string {
   return words.join(", ");
 }
 
+/** The limits of a rollout: `30 min after each ring; stops when more than 10% of a ring fail`. */
+export function limitWords(rollout: NonNullable<Deployment["rollout"]>): string {
+  const { soak_minutes: soak, stop_after_failures: failures, stop_after_failed_percent: percent } = rollout;
+  const words: string[] = [];
+  if (soak > 0) words.push(`${count(soak)} min after each ring`);
+  if (failures !== null)
+    words.push(
+      failures === 0 ? "stops at the first failure" : `stops when more than ${plural(failures, "host")} fail`,
+    );
+  if (percent !== null) words.push(`stops when more than ${count(percent)}% of a ring fail`);
+  if (rollout.max_unavailable !== null)
+    words.push(`at most ${plural(rollout.max_unavailable, "host")} of a group rebooting`);
+  return words.join("; ");
+}
+
 export const DEPLOYMENT_TONES: Record<Deployment["state"], Tone> = {
   queued: "unknown",
   running: "working",
+  stopped: "danger",
   succeeded: "healthy",
   failed: "danger",
   cancelled: "unknown",

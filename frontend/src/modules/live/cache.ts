@@ -1,5 +1,5 @@
 /** What the live stream says of jobs and deployments, written into the query cache; ends are fetched once for their details. */
-import type { QueryClient } from "@tanstack/react-query";
+import type { InfiniteData, QueryClient } from "@tanstack/react-query";
 import { keys } from "@/api/keys";
 import type { Deployment, Job, JobDetail, JobState, LiveDeployment, LiveJob, Page } from "@/api/types";
 import type { LiveHandlers } from "@/modules/live/connection";
@@ -19,6 +19,26 @@ export function withJobs<T extends Job>(list: T[], items: ReadonlyMap<string, Li
   return touched ? next : list;
 }
 
+/** The pages of an endless list with the named jobs brought up to date; the same object when none is in it. */
+export function inPages(
+  data: InfiniteData<Page<Job>>,
+  items: ReadonlyMap<string, LiveJob>,
+): InfiniteData<Page<Job>> {
+  let touched = false;
+  const pages = data.pages.map((page) => {
+    const next = withJobs(page.items, items);
+    if (next === page.items) return page;
+    touched = true;
+    return { ...page, items: next };
+  });
+  return touched ? { ...data, pages } : data;
+}
+
+/** What the stream says of a deployment that its page shows; what is asked for never changes. */
+function told({ id: _, rollout: __, ...item }: LiveDeployment): Partial<Deployment> {
+  return item;
+}
+
 export class LiveCache implements LiveHandlers {
   #ended = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -28,7 +48,11 @@ export class LiveCache implements LiveHandlers {
   jobs(items: LiveJob[]): void {
     const byId = new Map(items.map((item) => [item.id, item]));
     const { queries } = this;
-    queries.setQueriesData<Job[]>({ queryKey: ["jobs", "of"] }, (list) => list && withJobs(list, byId));
+    for (const queryKey of [
+      ["jobs", "of"],
+      ["jobs", "list"],
+    ])
+      queries.setQueriesData<InfiniteData<Page<Job>>>({ queryKey }, (data) => data && inPages(data, byId));
     for (const item of items) {
       const before = queries.getQueryData<JobDetail>(keys.job(item.id))?.state;
       queries.setQueryData<JobDetail>(keys.job(item.id), (job) => job && withJobs([job], byId)[0]);
@@ -47,7 +71,7 @@ export class LiveCache implements LiveHandlers {
     const byId = new Map(items.map((item) => [item.id, item]));
     const update = (deployment: Deployment): Deployment => {
       const item = byId.get(deployment.id);
-      return item === undefined ? deployment : { ...deployment, state: item.state, totals: item.totals };
+      return item === undefined ? deployment : { ...deployment, ...told(item) };
     };
     const { queries } = this;
     const page = queries.getQueryData<Page<Deployment>>(keys.deployments);

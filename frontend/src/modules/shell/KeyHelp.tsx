@@ -4,7 +4,7 @@ import classes from "@/modules/shell/KeyHelp.module.css";
 
 const KEYS = [
   ["Ctrl K or ⌘ K", "Search hosts, pages and actions"],
-  ["g then d, h, p, j, g", "Go to Dashboard, Hosts, Deploy, Jobs, Groups"],
+  ["g then d, h, p, j, w, g, s", "Go to Dashboard, Hosts, Deploy, Jobs, Windows, Groups, Settings"],
   ["/", "Search in the list"],
   ["j and k", "Next and previous row"],
   ["x", "Select the row"],

@@ -24,8 +24,12 @@ const PAGES: readonly { icon: IconName; text: string; to: string }[] = [
   { icon: "dashboard", text: "Dashboard", to: "/" },
   { icon: "hosts", text: "Hosts", to: "/hosts" },
   { icon: "deploy", text: "Deploy patches", to: "/deploy" },
+  { icon: "deploy", text: "Standing policies", to: "/deploy/policies" },
+  { icon: "deploy", text: "Exclusions", to: "/deploy/exclusions" },
   { icon: "jobs", text: "Jobs", to: "/jobs" },
+  { icon: "windows", text: "Maintenance windows", to: "/windows" },
   { icon: "groups", text: "Groups", to: "/groups" },
+  { icon: "settings", text: "Settings: notifications by mail and webhook", to: "/settings" },
   { icon: "warning", text: "Unreachable hosts", to: "/hosts?health=unreachable" },
   { icon: "warning", text: "Hosts with overdue security patches", to: "/hosts?is=overdue" },
   { icon: "reboot", text: "Hosts that need a reboot", to: "/hosts?is=reboot" },
@@ -34,6 +38,8 @@ const PAGES: readonly { icon: IconName; text: string; to: string }[] = [
     text: "Deploy security patches to overdue hosts",
     to: "/deploy?is=overdue&what=security",
   },
+  { icon: "windows", text: "Hosts without a window", to: "/windows?tab=without" },
+  { icon: "snow", text: "Freezes", to: "/windows?tab=freezes" },
   { icon: "jobs", text: "Failed jobs", to: "/jobs?view=failures" },
 ];
 

@@ -33,7 +33,9 @@ export function Shell({ onIdle }: { onIdle: () => void }) {
     g: () => window.addEventListener("keydown", go, { once: true, capture: true }),
   });
   const go = (event: KeyboardEvent) => {
-    const to = { d: "/", h: "/hosts", p: "/deploy", j: "/jobs", g: "/groups" }[event.key];
+    const to = { d: "/", h: "/hosts", p: "/deploy", j: "/jobs", w: "/windows", g: "/groups", s: "/settings" }[
+      event.key
+    ];
     if (to !== undefined) {
       event.stopPropagation();
       void navigate(to);
@@ -110,7 +112,9 @@ function Rail() {
       <RailItem to="/hosts" icon="hosts" text="Hosts" count={trouble} counts="unreachable or quarantined" />
       <RailItem to="/deploy" icon="deploy" text="Deploy" />
       <RailItem to="/jobs" icon="jobs" text="Jobs" count={failures} counts="failed since you last looked" />
+      <RailItem to="/windows" icon="windows" text="Windows" />
       <RailItem to="/groups" icon="groups" text="Groups" />
+      <RailItem to="/settings" icon="settings" text="Settings" />
     </nav>
   );
 }

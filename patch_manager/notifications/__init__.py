@@ -1,0 +1,1 @@
+"""Mail and webhooks: what happened becomes digests, digests deliveries, and those are tried until they arrive."""
