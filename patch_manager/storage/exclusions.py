@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -60,8 +60,9 @@ WHERE e.expires_at > $2 AND (e.host_id IS NULL OR e.host_id = h.id)
        OR EXISTS (SELECT 1 FROM group_hosts m WHERE m.group_id = e.group_id AND m.host_id = h.id))
 ORDER BY h.id, e.created_at, e.id
 """
-_OF_JOB: Final = """
-SELECT d.exclude, d.created_by_name FROM jobs j JOIN deployments d ON d.id = j.deployment_id WHERE j.id = $1
+_OF_JOBS: Final = """
+SELECT j.id AS job, d.exclude, d.created_by_name FROM jobs j JOIN deployments d ON d.id = j.deployment_id
+WHERE j.id = ANY ($1)
 """
 
 NOT_EXCLUDED: Final = """
@@ -184,11 +185,15 @@ async def in_force(
     return {host_id: tuple(each) for host_id, each in found.items()}
 
 
-async def of_job(connection: Connection, job_id: UUID, host_id: UUID, now: datetime) -> tuple[Exclusion, ...]:
-    """What a job must leave out at ``now``: its host's standing exclusions and its deployment's own."""
-    standing = (await in_force(connection, [host_id], now)).get(host_id, ())
-    row = await connection.fetchrow(_OF_JOB, job_id)
-    return standing if row is None else (*standing, *own(excluded_of(row), row["created_by_name"]))
+async def of_jobs(
+    connection: Connection, hosts: Mapping[UUID, UUID], now: datetime
+) -> dict[UUID, tuple[Exclusion, ...]]:
+    """What each job must leave out at ``now``, given its host: standing exclusions and its deployment's own."""
+    standing = await in_force(connection, set(hosts.values()), now)
+    owns: dict[UUID, tuple[Exclusion, ...]] = {}
+    for row in await connection.fetch(_OF_JOBS, list(hosts)):
+        owns[row["job"]] = tuple(own(excluded_of(row), row["created_by_name"]))
+    return {job_id: (*standing.get(host_id, ()), *owns.get(job_id, ())) for job_id, host_id in hosts.items()}
 
 
 def excluded_of(row: asyncpg.Record) -> tuple[Excluded, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -28,7 +29,7 @@ from patch_manager.storage.database import Database
 from patch_manager.storage.errors import CommitUnknown, DatabaseUnavailable
 from patch_manager.storage.job_ledger import Change
 from patch_manager.storage.leadership import Leader, assert_epoch
-from patch_manager.supervisor.jobs.loading import Loading
+from patch_manager.supervisor.jobs.together import Together
 
 LARGEST_BATCH: Final = 500
 _FIRST_PAUSE: Final = 0.2
@@ -39,6 +40,10 @@ LeaderNow = Callable[[], Leader | None]
 
 News = Callable[[Iterable[UUID], Iterable[UUID]], None]
 """Told the jobs and deployments that changed, after the commit; must not block."""
+
+
+_Asked = tuple[UUID, UUID, datetime]
+"""A job, its host, and when it asked what to leave out."""
 
 
 class _NotLeading(Exception):
@@ -63,7 +68,8 @@ class Committer:
         self._news = news
         self._waiting: list[_Step] = []
         self._wake = trio.Event()
-        self._loading = Loading(database)
+        self._records = Together(self._read_records)
+        self._exclusions = Together(self._read_exclusions)
 
     @property
     def waiting(self) -> int:
@@ -74,7 +80,7 @@ class Committer:
 
     async def load(self, job_id: UUID) -> JobRecord | None:
         """All that is durable of a job; raises ``DatabaseUnavailable``."""
-        return await self._loading.load(job_id)
+        return await self._records.get(job_id)
 
     async def commit(self, before: JobRecord, after: JobRecord, reason: str, now: Moment) -> Kept | None:
         """Write a step, waiting for the database as long as it takes; None: the job is no longer as ``before`` says."""
@@ -93,19 +99,29 @@ class Committer:
 
     async def exclusions(self, record: JobRecord, now: Moment) -> tuple[Exclusion, ...]:
         """What the job must leave out at this moment; raises ``DatabaseUnavailable``."""
-        return await self._database.read(exclusions.of_job, record.id, record.host_id, now.wall)
+        return await self._exclusions.get((record.id, record.host_id, now.wall)) or ()
 
     def leads(self, epoch: int) -> bool:
         """Whether this process leads under ``epoch``, as far as it knows without asking."""
         leader = self._leader()
         return leader is not None and leader.is_leader and leader.epoch == epoch
 
+    async def _read_records(self, job_ids: Sequence[UUID]) -> dict[UUID, JobRecord]:
+        return await self._database.read(job_ledger.load_records, list(job_ids))
+
+    async def _read_exclusions(self, asked: Sequence[_Asked]) -> dict[_Asked, tuple[Exclusion, ...]]:
+        # What expires while they ask is still left out: the earliest moment decides for all.
+        now = min(at for _, _, at in asked)
+        found = await self._database.read(exclusions.of_jobs, {job_id: host_id for job_id, host_id, _ in asked}, now)
+        return {each: found[each[0]] for each in asked}
+
     # The one writer
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Write and read what waits, batch after batch, until cancelled."""
         async with trio.open_nursery() as nursery:
-            await nursery.start(self._loading.run)
+            await nursery.start(self._records.run)
+            await nursery.start(self._exclusions.run)
             nursery.start_soon(self._write_forever)
             task_status.started()
 
