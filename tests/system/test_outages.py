@@ -140,9 +140,9 @@ def steps_of(job: dict[str, Any]) -> list[tuple[float, str]]:
 
 
 def test_a_batch_pauses_while_postgresql_is_gone_and_all_totals_are_right_after_it(given: Given) -> None:
-    agents = agents_of(given, 24, job_seconds=2.0)
+    agents = agents_of(given, 16, job_seconds=2.0)
     for agent in agents:
-        agent.before_jobs = partial(time.sleep, 0.5)  # four at a time: three seconds for all
+        agent.before_jobs = partial(time.sleep, 1.0)  # four at a time: four seconds for all
     deployment = given.fleet.api.deploy(*hosts_of(given, *agents))
     eventually("the batch is under way", lambda: sent(agents) >= 4, pause=0.01)
     given.pg_ctl("stop", "-m", "immediate")

@@ -40,7 +40,7 @@ BEGINNING_SECONDS: Final = 2.0  # a list of patches that takes longer gives the 
 STREAM_AFTER: Final = 8.0  # seconds that a job is polled before its stream is opened; up to twice that, by chance
 STREAM_PAUSE: Final = 1.0  # before the next look whether dispatches still wait
 FIRST_POLL_AFTER: Final = 0.7  # from the acceptance: asking earlier tells nothing
-_BEGINNING = m.AskGate | m.Commit | m.ReadPatches | m.ReadPackages | m.ReadExclusions | m.Claim
+_BEGINNING = m.AskGate | m.AskTurn | m.Commit | m.ReadPatches | m.ReadPackages | m.ReadExclusions | m.Claim
 _UNDER_CLAIM = m.Claim | m.ReadJobs | m.Commit | m.MakeSend
 _Read = m.ReadJobs | m.ReadJob | m.ReadPatches | m.ReadPackages | m.ReadHealth | m.Follow
 
