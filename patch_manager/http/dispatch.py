@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any, get_origin
 
-import orjson
 import trio
 from pydantic import BaseModel, ValidationError
 from quart import Response, request
@@ -77,7 +76,7 @@ def read_query(model: type[BaseModel]) -> BaseModel | Failure:
 
 def encode(model: BaseModel) -> bytes:
     """JSON of an answer."""
-    return orjson.dumps(model.model_dump(mode="json"))
+    return model.model_dump_json().encode()
 
 
 def answer(operation: Operation, result: Result) -> Response:

@@ -14,8 +14,8 @@ from patch_manager.domain.principal import Permission, Principal
 from patch_manager.http.call import call
 from patch_manager.http.errors import Conflict, Failure, FieldError, Forbidden, NotFound, Unprocessable
 from patch_manager.http.idempotency import IDEMPOTENCY_HEADER, idempotency_key
+from patch_manager.http.large_answers import preview_json
 from patch_manager.http.pages import PageQuery, refuse
-from patch_manager.http.preview_json import preview_json
 from patch_manager.http.rollout_rules import refused, rollout_of
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page

@@ -232,7 +232,7 @@ async def _history(connection: Connection, host_id: UUID, since: datetime) -> tu
 @routes.route(
     "GET", "/hosts/<uuid:host_id>/jobs", permission=Permission.FLEET_READ, query=PageQuery, answer=Page[JobOut]
 )
-async def list_host_jobs(principal: Principal, host_id: UUID, query: PageQuery) -> Page[JobOut] | Failure:
+async def list_host_jobs(principal: Principal, host_id: UUID, query: PageQuery) -> Reply | Failure:
     """Jobs of a host, newest first."""
     if seen(principal, host_id) is None:
         return NotFound()

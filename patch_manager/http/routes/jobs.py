@@ -10,9 +10,10 @@ from patch_manager.domain.deployments import NotFound as NoSuchJob
 from patch_manager.domain.jobs import JobState
 from patch_manager.domain.principal import Permission, Principal
 from patch_manager.http.errors import Conflict, Failure, NotFound
+from patch_manager.http.large_answers import job_page_json
 from patch_manager.http.pages import refuse
 from patch_manager.http.routes.deployments import origin
-from patch_manager.http.routing import Routes
+from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
 from patch_manager.http.schemas.job_queries import JobQuery, JobResolve
 from patch_manager.http.schemas.jobs import JobDetail, JobOut
@@ -22,7 +23,7 @@ routes = Routes("jobs")
 
 
 @routes.route("GET", "/jobs", permission=Permission.FLEET_READ, query=JobQuery, answer=Page[JobOut])
-async def list_jobs(principal: Principal, query: JobQuery) -> Page[JobOut]:
+async def list_jobs(principal: Principal, query: JobQuery) -> Reply:
     """Jobs of hosts in the caller's sight, newest first."""
     states = tuple(JobState(word) for word in query.state) or None
     return await job_page(
@@ -42,13 +43,12 @@ async def list_jobs(principal: Principal, query: JobQuery) -> Page[JobOut]:
     )
 
 
-async def job_page(principal: Principal, wanted: JobFilter) -> Page[JobOut]:
+async def job_page(principal: Principal, wanted: JobFilter) -> Reply:
     """A page of jobs in sight. Raises `Refused` (400) for a cursor of another list."""
     page = await services().deployments.list_jobs(principal, wanted)
     if isinstance(page, NotPossible):
         raise refuse("/cursor", page.reason)
-    items = [JobOut.model_validate(view) for view in page.items]
-    return Page[JobOut](items=items, next_cursor=page.next_cursor, total=page.total)
+    return Reply(job_page_json(page))
 
 
 @routes.route("GET", "/jobs/<uuid:job_id>", permission=Permission.FLEET_READ, answer=JobDetail)

@@ -1,7 +1,7 @@
-"""The JSON of a preview, written from the domain's objects, which have the fields of ``DeploymentPreview`` in
-``http.schemas.jobs``.
+"""The JSON of large answers, written from the domain's objects, which have the fields of their models in
+``http.schemas.jobs``; a test compares each with its model.
 
-With 2,500 hosts it holds 100,000 packages: a model of each would hold the only thread for seconds.
+A preview of 2,500 hosts holds 100,000 packages, and a page of jobs a thousand: models would hold the only thread.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Final
 import orjson
 import trio
 
-from patch_manager.domain.deployments import DeploymentPreview
+from patch_manager.domain.deployments import DeploymentPreview, JobView, ListPage
+from patch_manager.supervisor.jobs.news import job_item
 
 _HOSTS_AT_ONCE: Final = 50
 
@@ -25,6 +26,12 @@ async def preview_json(preview: DeploymentPreview) -> bytes:
         parts += [b"," if start else b"", _dumps(preview.hosts[start : start + _HOSTS_AT_ONCE])[1:-1]]
         await trio.lowlevel.checkpoint()
     return b"".join([*parts, b"]}"])
+
+
+def job_page_json(page: ListPage[JobView]) -> bytes:
+    """The bytes of ``Page[JobOut]``."""
+    items = [job_item(view) for view in page.items]
+    return _dumps({"items": items, "next_cursor": page.next_cursor, "total": page.total})
 
 
 def _dumps(value: object) -> bytes:
