@@ -1,4 +1,4 @@
-"""What is left to do on a host, told by agents that say little."""
+"""Agents that say little: what is left to do there, and what operators are told."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from patch_manager.actors.jobs import standing
+from patch_manager.actors.jobs import rules, standing
 from patch_manager.actors.jobs.messages import Command, PackagesRead, PackageState, PatchesRead, ReadPackages
 from patch_manager.actors.jobs.steps import read_state
 from patch_manager.domain.jobs import Operation, PackageResult
@@ -31,3 +31,9 @@ def test_an_update_is_needed_where_the_patch_is_pending_though_the_package_says_
         reading.send(PatchesRead(pending))
     (target,) = standing.freeze(record, done.value.value)
     assert target.result is result
+
+
+@pytest.mark.parametrize("said", ["", "HTTP_405"])
+def test_a_refusal_without_a_word_is_told_in_words(said: str) -> None:
+    told = rules.refusal_words(Operation.INSTALL, "HTTP_405", said)
+    assert told == "the agent does not know this call (HTTP 405): its release may be too old for it"
