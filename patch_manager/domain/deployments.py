@@ -200,19 +200,6 @@ class JobView:
 
 
 @dataclass(frozen=True, slots=True)
-class JobDelta:
-    """What changed about a job, for the live stream; whoever needs more asks for the job."""
-
-    id: UUID
-    host_id: UUID
-    deployment_id: UUID | None
-    state: JobState
-    progress: int
-    message: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
 class Origin:
     """Where a request comes from, for its audit event."""
 
