@@ -17,9 +17,8 @@ from patch_manager.storage import policies, policy_runs
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.exclusions import in_force
 from patch_manager.storage.policy_runs import HeldHost
-from patch_manager.supervisor.jobs.planning import Planner
+from patch_manager.supervisor.jobs.planning import NO_RINGS, Planner
 from patch_manager.supervisor.jobs.previews import Exclusions, preview_of
-from patch_manager.supervisor.jobs.service import NO_RINGS
 
 LAST_RUNS = 10
 MOST_HELD = 200
