@@ -7,7 +7,7 @@ import { type Column, DataTable } from "@/components/DataTable";
 import { Mark } from "@/components/Mark";
 import { Panel } from "@/components/Panel";
 import { count, listed, plural } from "@/lib/words";
-import { shortIn, viewerZone } from "@/lib/zones";
+import { shortIn } from "@/lib/zones";
 import { PolicyOpenings } from "@/modules/policies/PolicyOpenings";
 import classes from "@/modules/policies/policies.module.css";
 import type { usePolicyPreview } from "@/modules/policies/queries";
