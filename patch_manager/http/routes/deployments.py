@@ -6,6 +6,7 @@ from typing import assert_never
 from uuid import UUID
 
 from patch_manager.domain import deployments as words
+from patch_manager.domain import previews
 from patch_manager.domain.deployments import DeploymentRequest, DeploymentView
 from patch_manager.domain.jobs import RebootPolicy, When
 from patch_manager.domain.principal import Permission, Principal
@@ -52,7 +53,7 @@ async def preview_deployment(principal: Principal, body: DeploymentCreate) -> Re
     """What a deployment would do, host by host, from the patches as last read. Nothing is queued."""
     await services().supervisor.settled(body.host_ids, _SETTLE_SECONDS)
     preview = await services().deployments.preview(principal, _request(body))
-    if not isinstance(preview, words.DeploymentPreview):
+    if not isinstance(preview, previews.DeploymentPreview):
         return _refusal(preview)
     return Reply(await preview_json(preview))
 

@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 
 from patch_manager.domain.deployments import (
     CreateRefusal,
-    DeploymentPreview,
     DeploymentRequest,
     DeploymentView,
     HostsNotAvailable,
@@ -27,6 +26,7 @@ from patch_manager.domain.deployments import (
 )
 from patch_manager.domain.exclusions import own, pattern_problem
 from patch_manager.domain.jobs import When
+from patch_manager.domain.previews import DeploymentPreview
 from patch_manager.domain.principal import EVERYTHING, Principal, Role
 from patch_manager.domain.rollouts import Assignment, assign, problems_of
 from patch_manager.storage import deployments as stored

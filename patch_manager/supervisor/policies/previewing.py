@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from patch_manager.domain.deployments import DeploymentPreview, DeploymentView
+from patch_manager.domain.deployments import DeploymentView
 from patch_manager.domain.exclusions import own
 from patch_manager.domain.policies import Policy, held_because
+from patch_manager.domain.previews import DeploymentPreview
 from patch_manager.domain.principal import Scope
 from patch_manager.domain.rollouts import Assignment, assign
 from patch_manager.storage import deployments as stored
