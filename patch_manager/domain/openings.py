@@ -111,11 +111,6 @@ def open_now(windows: Sequence[HostWindow], now: datetime) -> Opening | None:
     return opening if opening is not None and opening.covers(now) else None
 
 
-def next_opening(windows: Sequence[HostWindow], now: datetime) -> Opening | None:
-    """The first opening that begins after ``now``."""
-    return next((opening for opening in openings(windows, now) if opening.opens_at > now), None)
-
-
 def freeze_at(freezes: Sequence[Freeze], at: datetime) -> Freeze | None:
     """The freeze in force at that moment; of several, the one that ends last."""
     return max((freeze for freeze in freezes if freeze.covers(at)), key=lambda freeze: freeze.ends_at, default=None)

@@ -12,7 +12,8 @@ from typing import Final
 import orjson
 import trio
 
-from patch_manager.domain.deployments import DeploymentPreview, JobView, ListPage
+from patch_manager.domain.deployments import JobView, ListPage
+from patch_manager.domain.previews import DeploymentPreview
 from patch_manager.supervisor.jobs.news import job_item
 
 _HOSTS_AT_ONCE: Final = 50

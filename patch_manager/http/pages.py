@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -108,6 +108,25 @@ def by_name(cursor: str | None) -> tuple[str, UUID] | None:
 def name_cursor(name_key: str, row_id: UUID) -> str:
     """The cursor after a row of a list sorted by name."""
     return encode_cursor("name", name_key, str(row_id))
+
+
+def by_time(cursor: str | None, of: str) -> tuple[datetime, UUID] | None:
+    """Where a list sorted by time goes on: the time and the id of the last row. ``of`` names the list."""
+    if cursor is None:
+        return None
+    at, row_id = decode_cursor(cursor, of, 2)
+    return time_in_cursor(at), uuid_in_cursor(row_id)
+
+
+def time_cursor(of: str, at: datetime, row_id: UUID) -> str:
+    """The cursor after a row of a list sorted by time."""
+    return encode_cursor(of, at.isoformat(), str(row_id))
+
+
+def cut(rows: Sequence[Item], limit: int, cursor_after: Callable[[Item], str]) -> tuple[Sequence[Item], str | None]:
+    """The page out of ``limit`` + 1 rows or more, and the next cursor; None when none is left."""
+    page = rows[:limit]
+    return page, cursor_after(page[-1]) if len(rows) > limit else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from patch_manager.domain.deployments import DeploymentPreview
 from patch_manager.domain.exclusions import pattern_problem
 from patch_manager.domain.jobs import RebootPolicy
 from patch_manager.domain.policies import Policy, What
+from patch_manager.domain.previews import DeploymentPreview
 from patch_manager.domain.principal import Principal, Role, Scope
 from patch_manager.domain.rollouts import Assignment, Rollout, problems_of
+from patch_manager.http.deployment_rules import excluded, refused, rollout_of
 from patch_manager.http.errors import Failure, FieldError, Forbidden, Invalid, Unprocessable
-from patch_manager.http.rollout_rules import refused, rollout_of
-from patch_manager.http.routes.deployments import excluded
 from patch_manager.http.schemas import policies as schemas
 from patch_manager.http.schemas.windows import UncoveredHost
 from patch_manager.supervisor.policies.coverage import Coverage

@@ -36,7 +36,6 @@ INSERT INTO groups (id, name, description, created_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (name_key) DO NOTHING RETURNING id
 """
 _LOCK: Final = "SELECT id FROM groups WHERE id = $1 FOR UPDATE"
-_NAME_TAKEN: Final = "SELECT id FROM groups WHERE name_key = lower($1) AND id <> $2"
 _UPDATE: Final = "UPDATE groups SET name = $2, description = $3, max_unavailable = $4 WHERE id = $1"
 _HOSTS: Final = "SELECT host_id FROM group_hosts WHERE group_id = $1"
 _LOCK_HOSTS: Final = """
@@ -118,11 +117,6 @@ async def create_group(
 ) -> bool:
     """Make a group; False: the name is taken, without regard to case."""
     return await connection.fetchval(_INSERT, group_id, name, description, created_at) is not None
-
-
-async def name_taken(connection: Connection, name: str, *, by_other_than: UUID) -> bool:
-    """Whether another group has the name, without regard to case."""
-    return await connection.fetchval(_NAME_TAKEN, name, by_other_than) is not None
 
 
 async def update_group(

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import asyncpg
+
 from patch_manager.domain.jobs import When
 from patch_manager.storage.connecting import Connection
 
@@ -66,21 +68,23 @@ class NewPlan:
     message: str
 
 
+def waiting_job(row: asyncpg.Record) -> WaitingJob:
+    """A queued job as it waits."""
+    return WaitingJob(
+        id=row["id"],
+        host_id=row["host_id"],
+        deployment_id=row["deployment_id"],
+        when=When(row["starts"]),
+        override_freeze=row["override_freeze"],
+        not_before=row["not_before"],
+        message=row["message"],
+    )
+
+
 async def lock_waiting(connection: Connection, host_ids: Collection[UUID] | None) -> tuple[WaitingJob, ...]:
     """Those of these hosts, or of all, kept as they are until the transaction ends."""
     rows = await connection.fetch(_WAITING, None if host_ids is None else list(host_ids))
-    return tuple(
-        WaitingJob(
-            id=row["id"],
-            host_id=row["host_id"],
-            deployment_id=row["deployment_id"],
-            when=When(row["starts"]),
-            override_freeze=row["override_freeze"],
-            not_before=row["not_before"],
-            message=row["message"],
-        )
-        for row in rows
-    )
+    return tuple(waiting_job(row) for row in rows)
 
 
 async def write_plans(connection: Connection, plans: Sequence[NewPlan], at: datetime) -> None:

@@ -47,13 +47,12 @@ WHERE ($2::uuid IS NULL OR j.id = $2) AND ($5::uuid IS NULL OR (j.deployment_id 
        OR ((j.state = 'dispatching' OR (j.state = 'rebooting' AND j.operation = 'reboot')) AND {NOTHING_SENT}))
 RETURNING j.id, j.host_id, j.deployment_id, j.version, j.message
 """  # noqa: S608 - constants only
-_CANCEL_LISTED: Final = """
+_CANCEL_LISTED: Final = f"""
 UPDATE jobs j SET state = 'cancelled', version = j.version + 1, message = $2, finished_at = $3, not_before = NULL
 WHERE j.id = ANY ($1)
-  AND (j.state = 'queued' OR (j.state = 'dispatching' AND NOT EXISTS (
-      SELECT 1 FROM job_sends s WHERE s.job_id = j.id AND s.outcome NOT IN ('not_sent', 'refused', 'rejected'))))
+  AND (j.state = 'queued' OR (j.state = 'dispatching' AND {NOTHING_SENT}))
 RETURNING j.id, j.host_id, j.deployment_id, j.version, j.message
-"""
+"""  # noqa: S608 - constants only
 _LOCK_ORDERED: Final = "SELECT id FROM jobs WHERE id = $1 OR deployment_id = $2 ORDER BY id FOR UPDATE"
 _RESOLVE: Final = """
 UPDATE jobs SET state = $2, version = version + 1, message = $3, finished_at = $4
@@ -92,7 +91,9 @@ async def list_jobs(
     )
     moment, key = after or (None, None)
     rows = await connection.fetch(_PAGE, *match, moment, key, wanted.limit)
-    total: int = await connection.fetchval(_COUNT, *match)
+    # Counting reads as much as finding: a search that found few is not made twice.
+    whole = after is None and len(rows) < wanted.limit
+    total: int = len(rows) if whole else await connection.fetchval(_COUNT, *match)
     return await _views(connection, rows, scope=scope), total
 
 

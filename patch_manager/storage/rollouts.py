@@ -14,11 +14,10 @@ from uuid import UUID
 import asyncpg
 
 from patch_manager.domain.deployments import JobTotals
-from patch_manager.domain.jobs import When
 from patch_manager.domain.principal import EVERYTHING, Scope
 from patch_manager.domain.ring_rules import Progress, RingCount
 from patch_manager.storage.connecting import Connection
-from patch_manager.storage.job_plans import NewPlan, WaitingJob
+from patch_manager.storage.job_plans import NewPlan, WaitingJob, waiting_job
 from patch_manager.storage.job_scope import JOB_IN_SCOPE, groups_of
 from patch_manager.storage.rollout_json import dump_rollout, load_rollout
 
@@ -149,18 +148,7 @@ async def release_ring(connection: Connection, deployment_id: UUID, released: in
 
 async def held_jobs(connection: Connection, deployment_id: UUID, released: int) -> tuple[WaitingJob, ...]:
     """Jobs of the rings below ``released`` that are held back, locked."""
-    return tuple(
-        WaitingJob(
-            id=row["id"],
-            host_id=row["host_id"],
-            deployment_id=row["deployment_id"],
-            when=When(row["starts"]),
-            override_freeze=row["override_freeze"],
-            not_before=row["not_before"],
-            message=row["message"],
-        )
-        for row in await connection.fetch(_HELD, deployment_id, released)
-    )
+    return tuple(waiting_job(row) for row in await connection.fetch(_HELD, deployment_id, released))
 
 
 async def set_free(connection: Connection, plans: Sequence[NewPlan], by_calendar: Sequence[bool], at: datetime) -> None:

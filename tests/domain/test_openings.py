@@ -16,7 +16,6 @@ from patch_manager.domain.openings import (
     Plan,
     closed_to_go_on,
     closed_to_start,
-    next_opening,
     open_now,
     openings,
     plan,
@@ -60,8 +59,6 @@ def test_a_window_is_open_from_its_opening_up_to_its_close() -> None:
 def test_windows_that_overlap_or_meet_are_one_opening() -> None:
     found = list(openings([once(22, 2), once(23, 2), once(25, 1), once(27, 1)], DAY))
     assert [(each.opens_at, each.closes_at) for each in found] == [(at(22), at(26)), (at(27), at(28))]
-    opening = next_opening([once(22, 2), once(23, 2)], at(22))
-    assert opening is None  # what is open already does not open again
 
 
 def test_a_daily_window_of_a_whole_day_never_closes() -> None:

@@ -12,6 +12,7 @@ import trio
 from quart import Response
 from quart.typing import TestClientProtocol as Client
 
+from patch_manager.http import guard
 from patch_manager.http.app import create_app
 from patch_manager.http.guard import ASGIApp
 from patch_manager.http.limits import gate
@@ -22,6 +23,7 @@ from patch_manager.http.services import HttpSettings, Services
 from patch_manager.pki.authority import CertificateAuthority
 from patch_manager.storage import Database
 from patch_manager.supervisor.facade import Fleet
+from tests.http.echo import echo
 from tests.http.tls_client import TlsServer, running_https
 from tests.people import People, WallClock, make_people
 
@@ -104,3 +106,20 @@ async def server(asgi: ASGIApp, services: Services) -> AsyncIterator[TlsServer]:
 async def body_of(answer: Response) -> bytes:
     """An answer's body as it came."""
     return bytes(await answer.get_data(as_text=False))
+
+
+@pytest.fixture
+async def echoing() -> AsyncIterator[TlsServer]:
+    """A server of the echo app."""
+    stop = trio.Event()
+    async with trio.open_nursery() as nursery:
+        yield await running_https(nursery, echo, stop)
+        stop.set()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard with deadlines that a test can wait for."""
+    monkeypatch.setattr(guard, "IDLE_SECONDS", 2)
+    monkeypatch.setattr(guard, "HANDSHAKE_SECONDS", 2)
+    monkeypatch.setattr(guard, "SEND_SECONDS", 2.0)

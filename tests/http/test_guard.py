@@ -12,15 +12,13 @@ import h2.settings
 import pytest
 import trio
 from hypercorn.protocol.h2 import StreamBuffer
-from wsproto import ConnectionType, WSConnection
-from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Ping, RejectConnection, Request, TextMessage
-from wsproto.extensions import PerMessageDeflate
 
 from patch_manager.http import guard, guarded_protocols, limits
 from patch_manager.http.guard import ASGIApp, ConnectionLimit, serve_https
-from patch_manager.http.guarded_protocols import MAX_MESSAGE_BYTES
 from tests.http.tls_client import Http2, TlsServer, TlsStream, read_all, running_https, send_all, until
 from tests.people import People
+
+pytestmark = pytest.mark.usefixtures("impatient")
 
 HANDSHAKE = (
     b"GET /live HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -161,20 +159,13 @@ async def test_connections_that_are_reset_end_nothing(server: TlsServer) -> None
     await server.assert_answers()
 
 
-async def test_a_head_that_drips_is_cut_off(server: TlsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_head_that_drips_is_cut_off(server: TlsServer) -> None:
     async with server.connected() as stream:
         with trio.fail_after(guard.IDLE_SECONDS + 5):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_drip, stream)
                 assert await read_all(stream) == b""
                 nursery.cancel_scope.cancel()
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "IDLE_SECONDS", 2)
-    monkeypatch.setattr(guard, "HANDSHAKE_SECONDS", 2)
-    monkeypatch.setattr(guard, "SEND_SECONDS", 2.0)
 
 
 async def _drip(stream: TlsStream) -> None:
@@ -391,155 +382,3 @@ async def test_a_handler_cancelled_while_it_answers_leaves_the_connection_usable
                 answers = [event for event in events if isinstance(event, h2.events.ResponseReceived)]
                 assert path.removeprefix("/") in [str(value) for _, value in answers[0].headers or []]
         stop.set()
-
-
-# --- WebSockets, on a bare ASGI app ---------------------------------------------------------------------------------
-
-
-async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Accepts WebSockets and sends back what comes; answers 200 to requests; streams without end below /flood."""
-    if scope["type"] == "http":
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        while scope["path"] == "/flood":
-            await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
-        await send({"type": "http.response.body", "body": b"ok", "more_body": False})
-        return
-    await receive()
-    await send({"type": "websocket.accept"})
-    while (message := await receive())["type"] == "websocket.receive":
-        await send({"type": "websocket.send", "bytes": message["bytes"], "text": message["text"]})
-
-
-class Socket:
-    """A WebSocket client over a TLS stream."""
-
-    def __init__(self, stream: TlsStream) -> None:
-        self.stream = stream
-        self.ws = WSConnection(ConnectionType.CLIENT)
-        self.pending: list[Any] = []
-
-    async def send(self, event: Any) -> None:
-        await send_all(self.stream, self.ws.send(event))
-
-    async def next(self) -> Any:
-        """The next event; None when the server has closed the connection."""
-        with trio.fail_after(5):
-            while True:
-                self.pending += [event for event in self.ws.events() if not isinstance(event, Ping)]
-                if self.pending:
-                    return self.pending.pop(0)
-                try:
-                    data = await self.stream.receive_some()
-                except trio.BrokenResourceError:
-                    return None
-                if not data:
-                    return None
-                self.ws.receive_data(bytes(data))
-
-
-async def opened(stream: TlsStream, **options: Any) -> Socket:
-    socket = Socket(stream)
-    await socket.send(Request(host="localhost", target="/echo", **options))
-    accepted = await socket.next()
-    assert isinstance(accepted, AcceptConnection)
-    return socket
-
-
-@pytest.fixture
-async def echoing() -> Any:
-    stop = trio.Event()
-    async with trio.open_nursery() as nursery:
-        yield await running_https(nursery, echo, stop)
-        stop.set()
-
-
-async def test_messages_up_to_64_kib_pass_and_larger_ones_close_the_socket(echoing: TlsServer) -> None:
-    async with echoing.connected() as stream:
-        socket = await opened(stream)
-        await socket.send(BytesMessage(data=b"x" * MAX_MESSAGE_BYTES))
-        received = b""
-        while len(received) < MAX_MESSAGE_BYTES:
-            received += (await socket.next()).data
-        await socket.send(BytesMessage(data=b"x" * (MAX_MESSAGE_BYTES + 1)))
-        closed = await socket.next()
-        assert isinstance(closed, CloseConnection)
-        assert closed.code == 1009
-    async with echoing.connected() as stream:
-        assert isinstance(await opened(stream), Socket)
-
-
-async def test_a_message_in_endless_fragments_is_not_kept(echoing: TlsServer) -> None:
-    async with echoing.connected() as stream:
-        socket = await opened(stream)
-        for _ in range(MAX_MESSAGE_BYTES // 1024 + 1):
-            await socket.send(TextMessage(data="x" * 1024, message_finished=False))
-        closed = await socket.next()
-        assert isinstance(closed, CloseConnection)
-        assert closed.code == 1009
-
-
-async def test_extensions_are_refused(echoing: TlsServer) -> None:
-    async with echoing.connected() as stream:
-        socket = Socket(stream)
-        await socket.send(Request(host="localhost", target="/echo", extensions=[PerMessageDeflate()]))
-        accepted = await socket.next()
-        assert isinstance(accepted, AcceptConnection)
-        assert accepted.extensions == []
-
-
-@pytest.mark.parametrize(
-    "frame", [b"\xc1\x80\0\0\0\0", b"\x8b\xfe\xff\xff", b"\x83\x80\0\0\0\0", b"\x81\x82\0\0\0\0\xff\xff"]
-)
-async def test_frames_against_the_protocol_end_their_socket_only(echoing: TlsServer, frame: bytes) -> None:
-    async with echoing.connected() as stream:
-        await opened(stream)
-        await send_all(stream, frame)
-        with trio.fail_after(5):
-            await read_all(stream)
-    async with echoing.connected() as stream:
-        await opened(stream)
-
-
-async def test_a_websocket_to_nowhere_is_refused(server: TlsServer) -> None:
-    async with server.connected() as stream:
-        socket = Socket(stream)
-        await socket.send(Request(host="localhost", target="/nowhere"))
-        assert isinstance(await socket.next(), RejectConnection)
-
-
-# --- stopping -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("stalls", [1, 20])
-async def test_it_stops_within_five_seconds_though_browsers_stall(stalls: int) -> None:
-    stop = trio.Event()
-    async with trio.open_nursery() as clients:
-        async with trio.open_nursery() as nursery:
-            server = await running_https(nursery, echo, stop)
-            for _ in range(stalls):
-                await clients.start(_stall, server)
-            async with server.connected() as idle, server.connected() as stream:
-                await opened(stream)
-                stop.set()
-                started = trio.current_time()
-                with trio.fail_after(5):
-                    assert await read_all(idle) == b""
-                    await until(lambda: not nursery.child_tasks)
-        assert trio.current_time() - started < 5
-        clients.cancel_scope.cancel()
-
-
-async def _stall(server: TlsServer, task_status: trio.TaskStatus[None]) -> None:
-    async with server.connected() as stream:
-        await send_all(stream, b"GET /flood HTTP/1.1\r\nHost: x\r\n\r\n")
-        await stream.receive_some(1)
-        task_status.started()
-        await trio.sleep_forever()
-
-
-async def test_a_browser_that_stops_reading_is_cut_off(echoing: TlsServer) -> None:
-    async with echoing.connected() as stream:
-        await send_all(stream, b"GET /flood HTTP/1.1\r\nHost: x\r\n\r\n")
-        await stream.receive_some(1)
-        with trio.fail_after(guard.SEND_SECONDS + 8):
-            await until(lambda: not echoing.limit.open)

@@ -16,8 +16,8 @@ from patch_manager.domain.principal import Principal, Role
 from patch_manager.storage import Database
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.freezes import delete_freeze
-from patch_manager.storage.job_ledger import load_records
 from patch_manager.storage.job_plans import WaitingJob
+from patch_manager.storage.job_records import load_records
 from patch_manager.storage.windows import delete_window
 from patch_manager.supervisor.jobs.calendar import CalendarGate
 from patch_manager.supervisor.jobs.planning import replan

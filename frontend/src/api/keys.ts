@@ -25,7 +25,6 @@ export const keys = {
   freezes: (past: boolean) => ["windows", "freezes", past] as const,
   withoutWindow: ["windows", "without"] as const,
   nextOpenings: ["windows", "next"] as const,
-  openNow: ["windows", "open-now"] as const,
   coverage: ["windows", "coverage"] as const,
   agenda: (begin: string, hours: number, group: string | null) =>
     ["windows", "agenda", begin, hours, group] as const,

@@ -3590,7 +3590,7 @@ export interface components {
             to_version: string | null;
             /**
              * Reason
-             * @description why it was left out, by whom and until when (result: excluded)
+             * @description why it was left out (result: excluded or not_accepted)
              */
             reason: string | null;
         };

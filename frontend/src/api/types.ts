@@ -22,7 +22,6 @@ export type Group = Schemas["GroupOut"];
 export type DeploymentCreate = Schemas["DeploymentCreate"];
 export type DeploymentPreview = Schemas["DeploymentPreview"];
 export type PreviewHost = Schemas["PreviewHost"];
-export type PreviewPackage = Schemas["PreviewPackage"];
 export type Deployment = Schemas["DeploymentOut"];
 export type JobTotals = Schemas["JobTotals"];
 export type Job = Schemas["JobOut"];

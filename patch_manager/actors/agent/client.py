@@ -1,7 +1,7 @@
 """The calls an actor makes to its host's agent, in either dialect of any release.
 
 Reads share a connection for as long as the agent keeps it. A mutating call takes it over from the reads right before
-it, or has a new one, and is sent at most once, whatever happens (decision 0018). Reads raise ``AgentFailure``; mutating
+it, or has a new one, and is sent at most once, whatever happens (decision 0015). Reads raise ``AgentFailure``; mutating
 calls return an ``Outcome`` and raise nothing but cancellation, after which the caller must treat the call as ambiguous.
 """
 

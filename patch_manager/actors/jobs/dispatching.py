@@ -81,7 +81,7 @@ def retry(run: Run) -> Step[None]:
     record, attempt = run.record, run.record.attempt
     if attempt is None:
         raise ValueError("no attempt failed")
-    code, reason = attempt.error_code or "UNKNOWN_ERROR", attempt.error or "no reason given"
+    code, reason = attempt.error_code or rules.UNKNOWN_ERROR, attempt.error or "no reason given"
     run.tries = 0
     again = attempt.state is AttemptState.FAILED and attempt.number < rules.MAX_ATTEMPTS and rules.retryable(code)
     closed = (yield from gate(record.operation)) if again else None

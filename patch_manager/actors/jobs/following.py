@@ -105,7 +105,7 @@ def _ended(run: Run, job: FoundJob) -> Step[None]:
     elif job.status == "timed_out":
         yield from _lost(run, "the agent gave the job up after its time limit", said.with_attempt(error_code=TIMED_OUT))
     else:
-        code = job.error_code or ("CANCELLED" if job.status == "cancelled" else "UNKNOWN_ERROR")
+        code = job.error_code or ("CANCELLED" if job.status == "cancelled" else rules.UNKNOWN_ERROR)
         said = replace(said, agent_completed_at=job.completed_at)
         reason = job.error or job.message or f"the agent says {job.status}"
         yield from attempt_failed(run, code, f"{code}: {reason}", record=said)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -139,6 +139,3 @@ class Progress(Protocol):
     def forget(self, job_id: UUID) -> None:
         """The run is over."""
         ...
-
-
-Sleep = Callable[[float], Awaitable[None]]

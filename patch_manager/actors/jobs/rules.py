@@ -52,6 +52,10 @@ PATCHING: Final = frozenset({"patchapply", "install", "update", "remove", "rollb
 _CHANGED: Final = frozenset({PackageResult.UPDATED, PackageResult.INSTALLED, PackageResult.REMOVED})
 
 
+UNKNOWN_ERROR: Final = "UNKNOWN_ERROR"
+"""Error code of work that failed where the agent says none."""
+
+
 ROLLBACK_NOT_STARTED: Final = "ROLLBACK_NOT_STARTED"
 """Error code of a rollback that the agent took and never began. It may still begin, so it is not sent again."""
 

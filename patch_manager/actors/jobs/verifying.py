@@ -42,7 +42,10 @@ def verify(run: Run) -> Step[None]:
         record = standing.with_results(run.record, None if isinstance(looked, str) else looked, of_left)
         tried = f"after {attempt.number} attempts" if attempt.number > 1 else "at the first attempt"
         yield from failed(
-            run, attempt.error_code or "UNKNOWN_ERROR", f"failed {tried}: {attempt.error or 'no reason given'}", record
+            run,
+            attempt.error_code or rules.UNKNOWN_ERROR,
+            f"failed {tried}: {attempt.error or 'no reason given'}",
+            record,
         )
     elif rebooted:
         yield from end(run, run.record)  # proven by its uptime, whatever else the host says

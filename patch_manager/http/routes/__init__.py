@@ -23,6 +23,7 @@ def all_routes() -> tuple[Routes, ...]:
         live,
         me,
         notification_channels,
+        notification_deliveries,
         notification_rules,
         operations,
         pki,
@@ -55,5 +56,6 @@ def all_routes() -> tuple[Routes, ...]:
         pki,
         notification_channels,
         notification_rules,
+        notification_deliveries,
     )
     return tuple(module.routes for module in modules)

@@ -8,7 +8,7 @@ from typing import assert_never
 import trio
 
 from patch_manager.domain.principal import Permission
-from patch_manager.http.pages import decode_cursor, encode_cursor, refuse
+from patch_manager.http.pages import cut, decode_cursor, encode_cursor, refuse
 from patch_manager.http.routing import Routes
 from patch_manager.http.schemas.audit import AuditEventOut, AuditQuery, AuditVerification
 from patch_manager.http.schemas.base import Page
@@ -38,10 +38,9 @@ async def list_audit(query: AuditQuery) -> Page[AuditEventOut]:
         if not isinstance(after, int):
             raise refuse("/cursor", "not a cursor of this list")
     rows, total = await services().db.read(_page, wanted, query.limit + 1, after)
-    more, rows = len(rows) > query.limit, rows[: query.limit]
-    cursor = encode_cursor("seq", rows[-1].seq) if more else None
+    page, cursor = cut(rows, query.limit, lambda row: encode_cursor("seq", row.seq))
     return Page[AuditEventOut](
-        items=[AuditEventOut.model_validate(row) for row in rows], next_cursor=cursor, total=total
+        items=[AuditEventOut.model_validate(row) for row in page], next_cursor=cursor, total=total
     )
 
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import assert_never
 from uuid import UUID
 
 from patch_manager.domain import deployments as words
+from patch_manager.domain import previews
 from patch_manager.domain.deployments import DeploymentRequest, DeploymentView
-from patch_manager.domain.exclusions import Excluded
 from patch_manager.domain.jobs import RebootPolicy, When
 from patch_manager.domain.principal import Permission, Principal
 from patch_manager.http.call import call
+from patch_manager.http.deployment_rules import bad_packages, excluded, refused, rollout_of
 from patch_manager.http.errors import Conflict, Failure, FieldError, Forbidden, NotFound, Unprocessable
 from patch_manager.http.idempotency import IDEMPOTENCY_HEADER, idempotency_key
 from patch_manager.http.large_answers import preview_json
 from patch_manager.http.pages import PageQuery, refuse
-from patch_manager.http.rollout_rules import refused, rollout_of
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
-from patch_manager.http.schemas.excluding import ExcludeIn
 from patch_manager.http.schemas.jobs import DeploymentCreate, DeploymentOut, DeploymentPreview
 from patch_manager.http.schemas.rollouts import ResumeIn
 from patch_manager.http.services import services
@@ -55,7 +53,7 @@ async def preview_deployment(principal: Principal, body: DeploymentCreate) -> Re
     """What a deployment would do, host by host, from the patches as last read. Nothing is queued."""
     await services().supervisor.settled(body.host_ids, _SETTLE_SECONDS)
     preview = await services().deployments.preview(principal, _request(body))
-    if not isinstance(preview, words.DeploymentPreview):
+    if not isinstance(preview, previews.DeploymentPreview):
         return _refusal(preview)
     return Reply(await preview_json(preview))
 
@@ -151,18 +149,6 @@ def _request(body: DeploymentCreate) -> DeploymentRequest:
         exclude=excluded(body.exclude),
         rollout=rollout_of(body.rollout),
     )
-
-
-def bad_packages(names: tuple[str, ...]) -> Failure:
-    """Answers names that no agent accepts, or none at all."""
-    detail = f"no agent accepts: {', '.join(name[:80] for name in names[:5])}" if names else "the list is empty"
-    return Unprocessable("the packages cannot be used", errors=(FieldError("/packages", detail),))
-
-
-def excluded(given: Iterable[ExcludeIn | str]) -> tuple[Excluded, ...]:
-    """What a body leaves out; of a pattern that is given twice, the last reason."""
-    found = (ExcludeIn(package=each) if isinstance(each, str) else each for each in given)
-    return tuple({each.package: Excluded(each.package, each.reason) for each in found}.values())
 
 
 def _found(view: DeploymentView | words.NotFound) -> DeploymentOut | Failure:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from patch_manager.domain.exclusions import LONGEST, pattern_problem
 from patch_manager.domain.principal import Permission, Principal, Role, Scope
 from patch_manager.http.errors import Conflict, Failure, FieldError, Forbidden, Invalid, NotFound
-from patch_manager.http.pages import decode_cursor, encode_cursor, time_in_cursor, uuid_in_cursor
+from patch_manager.http.pages import by_time, cut, time_cursor
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
 from patch_manager.http.schemas.exclusions import (
@@ -33,10 +33,7 @@ _OF_ALL = Forbidden("an exclusion on all hosts is the administrators': name a ho
 async def list_exclusions(principal: Principal, query: ExclusionQuery) -> Page[ExclusionOut]:
     """Exclusions on all hosts, on the caller's groups and on hosts in their sight, newest first; expired ones too."""
     now = services().calendar.now()
-    after = None
-    if query.cursor is not None:
-        at, key = decode_cursor(query.cursor, "exclusions", 2)
-        after = time_in_cursor(at), uuid_in_cursor(key)
+    after = by_time(query.cursor, "exclusions")
     active = None if query.state is None else query.state == "active"
     wanted = ExclusionFilter(active, query.search, query.host_id, query.group_id)
     if query.host_id is not None and services().supervisor.picture.get(query.host_id, principal.scope) is None:
@@ -44,10 +41,8 @@ async def list_exclusions(principal: Principal, query: ExclusionQuery) -> Page[E
     rows, total = await services().db.read(
         exclusions.list_exclusions, principal.scope, wanted, now, query.limit + 1, after
     )
-    more = len(rows) > query.limit
-    rows = rows[: query.limit]
-    cursor = encode_cursor("exclusions", rows[-1].created_at.isoformat(), str(rows[-1].id)) if more else None
-    return Page[ExclusionOut](items=[_out(row, now) for row in rows], next_cursor=cursor, total=total)
+    page, cursor = cut(rows, query.limit, lambda row: time_cursor("exclusions", row.created_at, row.id))
+    return Page[ExclusionOut](items=[_out(row, now) for row in page], next_cursor=cursor, total=total)
 
 
 @routes.route(

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from patch_manager.domain.principal import Permission, Principal
 from patch_manager.http import after_commit
 from patch_manager.http.errors import Failure, FieldError, Invalid, NotFound
-from patch_manager.http.pages import decode_cursor, encode_cursor, time_in_cursor, uuid_in_cursor
+from patch_manager.http.pages import by_time, cut, time_cursor
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
 from patch_manager.http.schemas.windows import FreezeCreate, FreezeOut, FreezePatch, FreezeQuery
@@ -27,17 +27,12 @@ routes = Routes("freezes")
 async def list_freezes(principal: Principal, query: FreezeQuery) -> Page[FreezeOut]:
     """Freezes of all hosts and of the caller's groups, by their begin; those that are over only if asked for."""
     now = services().calendar.now()
-    after = None
-    if query.cursor is not None:
-        at, key = decode_cursor(query.cursor, "freezes", 2)
-        after = time_in_cursor(at), uuid_in_cursor(key)
+    after = by_time(query.cursor, "freezes")
     rows, total = await services().db.read(
         freezes.list_freezes, principal.scope, now, query.limit + 1, after, past=query.past
     )
-    more = len(rows) > query.limit
-    rows = rows[: query.limit]
-    cursor = encode_cursor("freezes", rows[-1].starts_at.isoformat(), str(rows[-1].id)) if more else None
-    return Page[FreezeOut](items=[_out(row, now) for row in rows], next_cursor=cursor, total=total)
+    page, cursor = cut(rows, query.limit, lambda row: time_cursor("freezes", row.starts_at, row.id))
+    return Page[FreezeOut](items=[_out(row, now) for row in page], next_cursor=cursor, total=total)
 
 
 @routes.route("POST", "/freezes", permission=Permission.ADMIN, body=FreezeCreate, answer=FreezeOut, status=201)

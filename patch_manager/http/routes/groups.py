@@ -10,7 +10,7 @@ import asyncpg
 from patch_manager.domain.principal import Permission, Principal
 from patch_manager.http import after_commit
 from patch_manager.http.errors import Conflict, Failure, NotFound
-from patch_manager.http.pages import by_name, name_cursor
+from patch_manager.http.pages import by_name, cut, name_cursor
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
 from patch_manager.http.schemas.fleet import GroupCreate, GroupOut, GroupPatch
@@ -29,10 +29,8 @@ _TAKEN = Conflict("a group of that name exists")
 async def list_groups(principal: Principal, query: GroupQuery) -> Page[GroupOut]:
     """Groups by name: all for administrators, their own for operators."""
     rows, total = await services().db.read(_page, principal.scope.group_ids, query)
-    more = len(rows) > query.limit
-    rows = rows[: query.limit]
-    cursor = name_cursor(rows[-1].name_key, rows[-1].id) if more else None
-    return Page[GroupOut](items=[GroupOut.model_validate(row) for row in rows], next_cursor=cursor, total=total)
+    page, cursor = cut(rows, query.limit, lambda row: name_cursor(row.name_key, row.id))
+    return Page[GroupOut](items=[GroupOut.model_validate(row) for row in page], next_cursor=cursor, total=total)
 
 
 async def _page(

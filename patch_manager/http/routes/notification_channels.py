@@ -21,7 +21,7 @@ from patch_manager.domain.notifications import (
 from patch_manager.domain.principal import Permission, Principal, Role
 from patch_manager.http.channel_settings import changed_settings, settings_of
 from patch_manager.http.errors import Conflict, Failure, NotFound
-from patch_manager.http.pages import PageQuery, by_name, name_cursor
+from patch_manager.http.pages import PageQuery, by_name, cut, name_cursor
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
 from patch_manager.http.schemas.notifications import (
@@ -51,9 +51,8 @@ _UNREADABLE = Conflict("the channel's secrets cannot be opened with this manager
 async def list_channels(principal: Principal, query: PageQuery) -> Page[ChannelOut]:
     """Channels by name. Operators, who choose among them for their rules, see names and kinds only."""
     rows, total = await services().db.read(notification_channels.list_channels, query.limit + 1, by_name(query.cursor))
-    more, rows = len(rows) > query.limit, rows[: query.limit]
-    cursor = name_cursor(rows[-1].name_key, rows[-1].id) if more else None
-    return Page[ChannelOut](items=[_out(row, principal) for row in rows], next_cursor=cursor, total=total)
+    page, cursor = cut(rows, query.limit, lambda row: name_cursor(row.name_key, row.id))
+    return Page[ChannelOut](items=[_out(row, principal) for row in page], next_cursor=cursor, total=total)
 
 
 @routes.route(

@@ -1,4 +1,4 @@
-"""Rules of notifications and the log of what was sent: everybody's own, and the administrators' shared ones."""
+"""Rules of notifications: everybody's own, and the administrators' shared ones."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from patch_manager.domain.notifications import ChannelKind, DeliveryState, EventKind
+from patch_manager.domain.notifications import ChannelKind, EventKind
 from patch_manager.domain.principal import Permission, Principal, Role
 from patch_manager.http.errors import Conflict, Failure, FieldError, Forbidden, Invalid, NotFound
 from patch_manager.http.host_rules import unknown_groups
-from patch_manager.http.pages import PageQuery, decode_cursor, encode_cursor, time_in_cursor, uuid_in_cursor
+from patch_manager.http.notification_access import may_change, owner_filter
+from patch_manager.http.pages import PageQuery, by_time, cut, time_cursor
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
-from patch_manager.http.schemas.notifications import DeliveryOut, DeliveryQuery, RuleCreate, RuleOut, RulePatch
+from patch_manager.http.schemas.notifications import RuleCreate, RuleOut, RulePatch
 from patch_manager.http.services import Act, Changed, change, services
-from patch_manager.storage import host_registry, notification_channels, notification_deliveries, notification_rules
+from patch_manager.storage import host_registry, notification_channels, notification_rules
 from patch_manager.storage.connecting import Connection
-from patch_manager.storage.notification_deliveries import DeliveryFilter, DeliveryRow
 from patch_manager.storage.notification_rules import RuleRow
 
 routes = Routes("notifications")
@@ -27,27 +27,14 @@ _MOST_RULES = 100
 """Of one user, or shared: each is looked at for every event."""
 
 
-def _owner_filter(principal: Principal) -> UUID | None:
-    """Whose rules and deliveries somebody sees: their own; administrators all."""
-    return None if principal.role is Role.ADMIN else principal.user_id
-
-
-def _after(cursor: str | None, order: str) -> tuple[datetime, UUID] | None:
-    if cursor is None:
-        return None
-    at, key = decode_cursor(cursor, order, 2)
-    return time_in_cursor(at), uuid_in_cursor(key)
-
-
 @routes.route("GET", "/notifications/rules", permission=Permission.SIGNED_IN, query=PageQuery, answer=Page[RuleOut])
 async def list_rules(principal: Principal, query: PageQuery) -> Page[RuleOut]:
     """The caller's own rules, newest first; administrators see everybody's and the shared ones."""
-    after = _after(query.cursor, "notification-rules")
-    owner = _owner_filter(principal)
+    after = by_time(query.cursor, "notification-rules")
+    owner = owner_filter(principal)
     rows, total = await services().db.read(notification_rules.list_rules, owner, query.limit + 1, after)
-    more, rows = len(rows) > query.limit, rows[: query.limit]
-    cursor = encode_cursor("notification-rules", rows[-1].created_at.isoformat(), str(rows[-1].id)) if more else None
-    return Page[RuleOut](items=[_out(row, principal) for row in rows], next_cursor=cursor, total=total)
+    page, cursor = cut(rows, query.limit, lambda row: time_cursor("notification-rules", row.created_at, row.id))
+    return Page[RuleOut](items=[_out(row, principal) for row in page], next_cursor=cursor, total=total)
 
 
 @routes.route(
@@ -115,7 +102,7 @@ async def _change(
     connection: Connection, principal: Principal, rule_id: UUID, body: RulePatch, now: datetime
 ) -> Changed[RuleRow] | Failure:
     before = await notification_rules.lock_rule(connection, rule_id)
-    if before is None or not _may_change(principal, before.owner_id):
+    if before is None or not may_change(principal, before.owner_id):
         return NotFound()
     after = replace(
         before,
@@ -144,61 +131,10 @@ async def delete_rule(principal: Principal, rule_id: UUID) -> Failure | None:
 
 async def _delete(connection: Connection, principal: Principal, rule_id: UUID) -> Changed[None] | Failure:
     row = await notification_rules.lock_rule(connection, rule_id)
-    if row is None or not _may_change(principal, row.owner_id):
+    if row is None or not may_change(principal, row.owner_id):
         return NotFound()
     await notification_rules.delete_rule(connection, rule_id)
     return Changed(None, (_act("deleted", row),))
-
-
-@routes.route(
-    "GET", "/notifications/deliveries", permission=Permission.SIGNED_IN, query=DeliveryQuery, answer=Page[DeliveryOut]
-)
-async def list_deliveries(principal: Principal, query: DeliveryQuery) -> Page[DeliveryOut]:
-    """What was sent by the caller's rules, or waits to be, newest first; administrators see all. Kept for 90 days."""
-    after = _after(query.cursor, "notification-deliveries")
-    states = tuple(DeliveryState(word) for word in query.state)
-    wanted = DeliveryFilter(_owner_filter(principal), states, query.rule_id, query.channel_id)
-    rows, total = await services().db.read(notification_deliveries.list_deliveries, wanted, query.limit + 1, after)
-    more, rows = len(rows) > query.limit, rows[: query.limit]
-    cursor = None
-    if more:
-        cursor = encode_cursor("notification-deliveries", rows[-1].created_at.isoformat(), str(rows[-1].id))
-    return Page[DeliveryOut](items=[_delivery_out(row) for row in rows], next_cursor=cursor, total=total)
-
-
-@routes.route(
-    "POST",
-    "/notifications/deliveries/<uuid:delivery_id>/retry",
-    permission=Permission.SIGNED_IN,
-    answer=DeliveryOut,
-    status=202,
-)
-async def retry_delivery(principal: Principal, delivery_id: UUID) -> DeliveryOut | Failure:
-    """Try a delivery at once, and for another day; also one that was given up. 409 when it has arrived."""
-    again = await change(principal, _retry, principal, delivery_id, datetime.now(UTC))
-    if isinstance(again, Failure):
-        return again
-    services().notifier.changed()
-    return _delivery_out(again)
-
-
-async def _retry(
-    connection: Connection, principal: Principal, delivery_id: UUID, now: datetime
-) -> Changed[DeliveryRow] | Failure:
-    row = await notification_deliveries.lock_delivery(connection, delivery_id)
-    if row is None or not _may_change(principal, row.owner_id):
-        return NotFound()
-    if row.state is DeliveryState.DELIVERED:
-        return Conflict("it has arrived already")
-    if row.rule_id is None:
-        return Conflict("its rule was deleted: nobody is to get it any more")
-    again = await notification_deliveries.try_again(connection, delivery_id, now)
-    act = Act("notification_delivery.retried", str(delivery_id), detail={"rule": row.rule_name, "about": row.summary})
-    return Changed(again, (act,))
-
-
-def _may_change(principal: Principal, owner_id: UUID | None) -> bool:
-    return principal.role is Role.ADMIN or owner_id == principal.user_id
 
 
 def _events(words: Sequence[str]) -> tuple[EventKind, ...]:
@@ -254,25 +190,4 @@ def _out(row: RuleRow, principal: Principal) -> RuleOut:
         created_by=row.created_by_name,
         created_at=row.created_at,
         updated_at=row.updated_at,
-    )
-
-
-def _delivery_out(row: DeliveryRow) -> DeliveryOut:
-    return DeliveryOut(
-        id=row.id,
-        event=row.kind.value,
-        summary=row.summary,
-        rule_id=row.rule_id,
-        rule_name=row.rule_name,
-        shared=row.shared,
-        channel_id=row.channel_id,
-        channel_name=row.channel_name,
-        state=row.state.value,
-        attempts=row.attempts,
-        last_error=row.last_error,
-        created_at=row.created_at,
-        last_attempt_at=row.last_attempt_at,
-        next_try_at=row.next_try_at,
-        give_up_at=row.give_up_at,
-        finished_at=row.finished_at,
     )

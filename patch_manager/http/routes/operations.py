@@ -11,9 +11,10 @@ from patch_manager.domain.deployments import JobView
 from patch_manager.domain.jobs import Operation, RebootPolicy, When
 from patch_manager.domain.operations import OperationRefusal, PackageRequest, PackageWish, Terms
 from patch_manager.domain.principal import Permission, Principal
+from patch_manager.http.deployment_rules import bad_packages
 from patch_manager.http.errors import Conflict, Failure, FieldError, Forbidden, NotFound, Unprocessable
 from patch_manager.http.idempotency import IDEMPOTENCY_HEADER, idempotency_key
-from patch_manager.http.routes.deployments import bad_packages, origin
+from patch_manager.http.routes.deployments import origin
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.jobs import JobDetail
 from patch_manager.http.schemas.operations import PackageOperation, RebootRequest, RollbackPreview, RollbackRequest

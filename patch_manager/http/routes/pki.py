@@ -10,7 +10,7 @@ import trio
 from patch_manager.domain.hosts import HostSnapshot
 from patch_manager.domain.principal import Permission, Principal
 from patch_manager.http.errors import Failure, Invalid, NotFound, Refused
-from patch_manager.http.pages import PageQuery, decode_cursor, encode_cursor, time_in_cursor
+from patch_manager.http.pages import PageQuery, cut, decode_cursor, encode_cursor, time_in_cursor
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
 from patch_manager.http.schemas.pki import CertificateOut, CertificateQuery, HostBundle
@@ -60,9 +60,8 @@ async def certificate_page(*, host_id: UUID | None, profile: str | None, query: 
         )
 
     rows, total = await services().db.read(unit)
-    more, rows = len(rows) > query.limit, rows[: query.limit]
-    cursor = encode_cursor("issued", rows[-1].issued_at.isoformat(), rows[-1].serial) if more else None
-    items = [CertificateOut.model_validate(row) for row in rows]
+    page, cursor = cut(rows, query.limit, lambda row: encode_cursor("issued", row.issued_at.isoformat(), row.serial))
+    items = [CertificateOut.model_validate(row) for row in page]
     return Page[CertificateOut](items=items, next_cursor=cursor, total=total)
 
 

@@ -9,8 +9,9 @@ from uuid import UUID, uuid4
 
 from patch_manager.domain.policies import Policy, differences
 from patch_manager.domain.principal import Permission, Principal, Role, Scope
+from patch_manager.http.deployment_rules import refused
 from patch_manager.http.errors import Conflict, Failure, Forbidden, NotFound
-from patch_manager.http.pages import decode_cursor, encode_cursor, time_in_cursor, uuid_in_cursor
+from patch_manager.http.pages import by_time, cut, time_cursor
 from patch_manager.http.policy_rules import (
     changed,
     policy_fields,
@@ -20,7 +21,6 @@ from patch_manager.http.policy_rules import (
     settings,
     uncovered,
 )
-from patch_manager.http.rollout_rules import refused
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
 from patch_manager.http.schemas.policies import (
@@ -52,18 +52,13 @@ _OF_ALL = Forbidden("a policy for all hosts is the administrators'")
 @routes.route("GET", "/policies", permission=Permission.FLEET_READ, query=PolicyQuery, answer=Page[PolicyOut])
 async def list_policies(principal: Principal, query: PolicyQuery) -> Page[PolicyOut]:
     """Policies of which all groups and hosts are in the caller's sight, and those for all hosts; newest first."""
-    after = None
-    if query.cursor is not None:
-        at, key = decode_cursor(query.cursor, "policies", 2)
-        after = time_in_cursor(at), uuid_in_cursor(key)
+    after = by_time(query.cursor, "policies")
     rows, total = await services().db.read(_list, principal.scope, query, after)
-    more = len(rows) > query.limit
-    rows = rows[: query.limit]
-    cursor = encode_cursor("policies", rows[-1].created_at.isoformat(), str(rows[-1].id)) if more else None
+    page, cursor = cut(rows, query.limit, lambda row: time_cursor("policies", row.created_at, row.id))
     now = services().calendar.now()
     coverer = Coverer(services().calendar, now)
     return Page[PolicyOut](
-        items=[await _out(principal, row, coverer, now) for row in rows], next_cursor=cursor, total=total
+        items=[await _out(principal, row, coverer, now) for row in page], next_cursor=cursor, total=total
     )
 
 

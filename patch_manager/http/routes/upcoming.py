@@ -8,7 +8,7 @@ from uuid import UUID
 
 from patch_manager.domain.hosts import HostSnapshot
 from patch_manager.domain.principal import Permission, Principal
-from patch_manager.http.pages import PageQuery, decode_cursor, encode_cursor, time_in_cursor, uuid_in_cursor
+from patch_manager.http.pages import PageQuery, cut, decode_cursor, encode_cursor, time_in_cursor, uuid_in_cursor
 from patch_manager.http.routing import Routes
 from patch_manager.http.schemas import windows as schemas
 from patch_manager.http.schemas.base import Page
@@ -114,10 +114,11 @@ async def fleet_agenda(principal: Principal, query: AgendaQuery) -> Page[AgendaO
             for row in openings
             if row.opens_at > opens_at or (row.opens_at == opens_at and row.closes_at < closes_at)
         ]
-    page = rows[: query.limit]
-    cursor = None
-    if len(rows) > query.limit:
-        cursor = encode_cursor("agenda", page[-1].opens_at.isoformat(), page[-1].closes_at.isoformat())
+    page, cursor = cut(
+        rows,
+        query.limit,
+        lambda row: encode_cursor("agenda", row.opens_at.isoformat(), row.closes_at.isoformat()),
+    )
     return Page[AgendaOpening](items=[_opening(row, now) for row in page], next_cursor=cursor, total=len(openings))
 
 
@@ -162,7 +163,6 @@ async def hosts_without_window(principal: Principal, query: PageQuery) -> Page[U
         name, key = decode_cursor(query.cursor, "uncovered", 2)
         last = (str(name), uuid_in_cursor(key))
         rows = [row for row in rows if (row.display_name, row.id) > last]
-    page = rows[: query.limit]
-    cursor = encode_cursor("uncovered", page[-1].display_name, str(page[-1].id)) if len(rows) > query.limit else None
+    page, cursor = cut(rows, query.limit, lambda row: encode_cursor("uncovered", row.display_name, str(row.id)))
     items = [UncoveredHost.model_validate(row) for row in page]
     return Page[UncoveredHost](items=items, next_cursor=cursor, total=len(hosts))

@@ -10,7 +10,7 @@ from patch_manager.domain.principal import Permission, Principal, Role
 from patch_manager.http import after_commit
 from patch_manager.http.errors import Conflict, Failure, FieldError, NotFound, Unprocessable
 from patch_manager.http.host_rules import unknown_groups
-from patch_manager.http.pages import by_name, name_cursor
+from patch_manager.http.pages import by_name, cut, name_cursor
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
 from patch_manager.http.schemas.users import UserCreate, UserOut, UserPatch, UserQuery
@@ -42,9 +42,8 @@ def _out(row: UserRow) -> UserOut:
 async def list_users(query: UserQuery) -> Page[UserOut]:
     """Accounts by name."""
     rows, total = await services().db.read(_page, query)
-    more, rows = len(rows) > query.limit, rows[: query.limit]
-    cursor = name_cursor(rows[-1].username_key, rows[-1].id) if more else None
-    return Page[UserOut](items=[_out(row) for row in rows], next_cursor=cursor, total=total)
+    page, cursor = cut(rows, query.limit, lambda row: name_cursor(row.username_key, row.id))
+    return Page[UserOut](items=[_out(row) for row in page], next_cursor=cursor, total=total)
 
 
 async def _page(connection: Connection, query: UserQuery) -> tuple[tuple[UserRow, ...], int]:

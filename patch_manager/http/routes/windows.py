@@ -13,7 +13,7 @@ from patch_manager.domain.principal import Permission, Principal, Scope
 from patch_manager.domain.windows import Window
 from patch_manager.http import after_commit
 from patch_manager.http.errors import Conflict, Failure, Invalid, NotFound, Unprocessable
-from patch_manager.http.pages import decode_cursor, encode_cursor, time_in_cursor, uuid_in_cursor
+from patch_manager.http.pages import by_time, cut, time_cursor
 from patch_manager.http.routing import Reply, Routes
 from patch_manager.http.schemas.base import Page
 from patch_manager.http.schemas.windows import (
@@ -109,16 +109,11 @@ async def _add(connection: Connection, principal: Principal, row: WindowRow) -> 
 @routes.route("GET", "/windows", permission=Permission.FLEET_READ, query=WindowQuery, answer=Page[WindowOut])
 async def list_windows(principal: Principal, query: WindowQuery) -> Page[WindowOut]:
     """The windows of all hosts in the caller's sight, newest first."""
-    after = None
-    if query.cursor is not None:
-        at, key = decode_cursor(query.cursor, "windows", 2)
-        after = time_in_cursor(at), uuid_in_cursor(key)
+    after = by_time(query.cursor, "windows")
     wanted = WindowFilter(query.group_id or None, query.enabled, query.search)
     rows, total = await services().db.read(windows.list_windows, principal.scope, wanted, query.limit + 1, after)
-    more = len(rows) > query.limit
-    rows = rows[: query.limit]
-    cursor = encode_cursor("windows", rows[-1].created_at.isoformat(), str(rows[-1].id)) if more else None
-    return Page[WindowOut](items=_all_out(rows), next_cursor=cursor, total=total)
+    page, cursor = cut(rows, query.limit, lambda row: time_cursor("windows", row.created_at, row.id))
+    return Page[WindowOut](items=_all_out(page), next_cursor=cursor, total=total)
 
 
 @routes.route("POST", "/windows/preview", permission=Permission.SIGNED_IN, body=WindowPreview, answer=Occurrences)

@@ -149,7 +149,7 @@ class PackageOut(Answer):
     result: str
     from_version: str | None
     to_version: str | None
-    reason: str | None = Field(description="why it was left out, by whom and until when (result: excluded)")
+    reason: str | None = Field(description="why it was left out (result: excluded or not_accepted)")
 
 
 class TransitionOut(Answer):

@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 
 from patch_manager.domain.deployments import (
     CreateRefusal,
-    DeploymentPreview,
     DeploymentRequest,
     DeploymentView,
     HostsNotAvailable,
@@ -27,18 +26,18 @@ from patch_manager.domain.deployments import (
 )
 from patch_manager.domain.exclusions import own, pattern_problem
 from patch_manager.domain.jobs import When
+from patch_manager.domain.previews import DeploymentPreview
 from patch_manager.domain.principal import EVERYTHING, Principal, Role
 from patch_manager.domain.rollouts import Assignment, assign, problems_of
 from patch_manager.storage import deployments as stored
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.errors import CommitUnknown
 from patch_manager.storage.exclusions import in_force
-from patch_manager.supervisor.jobs.acting import Refusal, event_of
 from patch_manager.supervisor.jobs.overrides import window_override
-from patch_manager.supervisor.jobs.planning import Planner
+from patch_manager.supervisor.jobs.planning import NO_RINGS, Planner, planned
 from patch_manager.supervisor.jobs.previews import Exclusions, preview_of
 from patch_manager.supervisor.jobs.requests import digest_of, summary_of
-from patch_manager.supervisor.jobs.service import NO_RINGS, Service, planned
+from patch_manager.supervisor.jobs.service import Refusal, Service, event_of, same_request
 
 
 class Asking(Service):
@@ -107,7 +106,7 @@ class Asking(Service):
         if new.idempotency_key is not None:
             before = await stored.same_key(connection, principal.user_id, new.idempotency_key)
             if before is not None:
-                return _same(before, new.digest)
+                return same_request(before, new.digest)
         hosts = await _resolve(connection, principal, new.request, lock=True)
         rings = _assigned(principal, new.request, hosts)
         new = replace(new, ring_names=rings.names)
@@ -116,7 +115,7 @@ class Asking(Service):
             before = await stored.same_key(connection, principal.user_id, new.idempotency_key or "")
             if before is None:
                 raise Refusal(IdempotencyConflict())
-            return _same(before, new.digest)
+            return same_request(before, new.digest)
         groups = frozenset(group for host in hosts for group in host.group_ids)
         detail = {**summary_of(new.request), "hosts": len(hosts), "host_ids": [host.id for host in hosts[:100]]}
         if new.request.when is When.NOW:
@@ -143,12 +142,6 @@ def _check(
             return InvalidExclusion(index, problem)
     wrong_with = () if request.rollout is None else problems_of(request.rollout)
     return InvalidRollout(wrong_with) if wrong_with else None
-
-
-def _same(before: tuple[UUID, bytes], digest: bytes) -> UUID:
-    if before[1] != digest:
-        raise Refusal(IdempotencyConflict())
-    return before[0]
 
 
 async def _resolve(

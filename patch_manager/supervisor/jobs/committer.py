@@ -21,7 +21,7 @@ from patch_manager.domain.audit import AuditEvent, Outcome
 from patch_manager.domain.exclusions import Exclusion
 from patch_manager.domain.job_record import JobRecord, Moment
 from patch_manager.domain.jobs import JobState
-from patch_manager.storage import exclusions, job_ledger
+from patch_manager.storage import exclusions, job_ledger, job_records
 from patch_manager.storage.audit import AuditLog
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.database import Database
@@ -63,7 +63,7 @@ class Committer:
         self._news = news
         self._waiting: list[_Step] = []
         self._wake = trio.Event()
-        self._records = Gathered(database, job_ledger.load_records)
+        self._records = Gathered(database, job_records.load_records)
         self._exclusions = Gathered(database, exclusions.of_jobs)
 
     @property

@@ -22,10 +22,10 @@ from patch_manager.storage import rollouts
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.job_ledger import groups_by_host
 from patch_manager.storage.windows import hold_calendar
-from patch_manager.supervisor.jobs.acting import event_of
+from patch_manager.supervisor.jobs.planning import planned
 from patch_manager.supervisor.jobs.reading import Reading
 from patch_manager.supervisor.jobs.requests import request_of
-from patch_manager.supervisor.jobs.service import planned
+from patch_manager.supervisor.jobs.service import event_of
 
 
 class Deciding(Reading):

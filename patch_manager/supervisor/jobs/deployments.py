@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from patch_manager.supervisor.jobs.acting import Outside
 from patch_manager.supervisor.jobs.asking import Asking
 from patch_manager.supervisor.jobs.deciding import Deciding
 from patch_manager.supervisor.jobs.going_on import GoingOn
+from patch_manager.supervisor.jobs.service import Outside
 
 __all__ = ["Deployments", "Outside"]
 

@@ -26,10 +26,10 @@ from patch_manager.storage.deployments import hosts_of
 from patch_manager.storage.job_ledger import groups_by_host
 from patch_manager.storage.job_plans import NewPlan
 from patch_manager.storage.windows import hold_calendar
-from patch_manager.supervisor.jobs.acting import Refusal, event_of
 from patch_manager.supervisor.jobs.planning import Planner
 from patch_manager.supervisor.jobs.reading import Reading
 from patch_manager.supervisor.jobs.requests import rollout_summary
+from patch_manager.supervisor.jobs.service import Refusal, event_of
 
 GoingOnRefusal = NotFound | NotPossible | NotWholly | InvalidRollout
 

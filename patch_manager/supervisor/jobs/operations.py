@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -32,14 +31,9 @@ from patch_manager.domain.principal import EVERYTHING, Principal, Role
 from patch_manager.storage import deployments as stored
 from patch_manager.storage import jobs as stored_jobs
 from patch_manager.storage import operations
-from patch_manager.storage.audit import AuditLog
 from patch_manager.storage.connecting import Connection
-from patch_manager.storage.database import Database
 from patch_manager.storage.errors import CommitUnknown
-from patch_manager.storage.windows import hold_calendar
-from patch_manager.supervisor.jobs.acting import Outside, Refusal, event_of
-from patch_manager.supervisor.jobs.live import LiveJobs
-from patch_manager.supervisor.jobs.planning import Planner
+from patch_manager.supervisor.jobs.service import Refusal, Service, event_of, same_request
 
 AskAgent = Callable[[UUID, str], Awaitable[bool | None]]
 """Whether a host's agent knows a job; None when it gives no answer in time."""
@@ -84,15 +78,10 @@ class _Work:
         return said
 
 
-@dataclass(frozen=True, slots=True)
-class HostOperations:
-    """The service. ``now`` is the wall clock (UTC)."""
+class HostOperations(Service):
+    """The service; it stands beside that of deployments."""
 
-    database: Database
-    audit: AuditLog
-    live: LiveJobs
-    outside: Outside
-    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    __slots__ = ()
 
     async def reboot(self, asked: Asked, host_id: UUID) -> JobView | OperationRefusal:
         """Queue a reboot; refused while the host is on hold."""
@@ -178,7 +167,7 @@ class HostOperations:
         if asked.key is not None:
             before = await operations.operation_by_key(connection, principal.user_id, asked.key)
             if before is not None:
-                return _same(before, digest)
+                return same_request(before, digest)
         hosts = await stored.target_hosts(connection, principal.scope, [host_id], [], lock=True)
         if not hosts:
             raise Refusal(NotFound())
@@ -188,10 +177,9 @@ class HostOperations:
             if hold is not None:
                 words = f"the host is {hold.words}, set by {hold.set_by}: lift the hold before it is rebooted"
                 raise Refusal(NotPossible(words))
-        await hold_calendar(connection)
+        planner = await self.planner(connection, hosts)
         if work.rollback_of is not None:
             await _may_undo(connection, principal, work.rollback_of, confirm_adopted)
-        planner = await Planner.read(connection, [host_id], self.now())
         new = operations.NewOperation(
             id=new_id,
             host=host,
@@ -216,7 +204,7 @@ class HostOperations:
             before = await operations.operation_by_key(connection, principal.user_id, asked.key or "")
             if before is None:
                 raise Refusal(IdempotencyConflict())
-            return _same(before, digest)
+            return same_request(before, digest)
         detail = {"host_id": host_id, **work.words, **_terms(terms)}
         if terms.when is When.NOW:
             detail["outside_windows"] = not planner.open(host_id)
@@ -251,9 +239,3 @@ def _terms(terms: Terms) -> dict[str, Any]:
 def _digest(host_id: UUID, work: _Work, terms: Terms) -> bytes:
     canonical = {"host_id": str(host_id), **work.words, **_terms(terms)}
     return hashlib.sha256(orjson.dumps(canonical, option=orjson.OPT_SORT_KEYS)).digest()
-
-
-def _same(before: tuple[UUID, bytes], digest: bytes) -> UUID:
-    if before[1] != digest:
-        raise Refusal(IdempotencyConflict())
-    return before[0]

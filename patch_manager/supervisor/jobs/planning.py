@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from patch_manager.domain.deployments import DeploymentRequest
 from patch_manager.domain.jobs import When
 from patch_manager.domain.openings import HostWindow, Plan, open_now, plan
+from patch_manager.domain.ring_rules import held_words
+from patch_manager.domain.rollouts import Assignment
+from patch_manager.storage import deployments as stored
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.freezes import Freezes, coming_freezes
 from patch_manager.storage.job_plans import NewPlan, WaitingJob, lock_waiting, write_plans
@@ -50,6 +54,24 @@ class Planner:
         if is_open is None:
             is_open = self._open[key] = open_now(windows, self.now) is not None
         return is_open
+
+
+NO_RINGS = Assignment((), {})
+
+
+def planned(
+    hosts: Sequence[stored.TargetHost], request: DeploymentRequest, planner: Planner, rings: Assignment = NO_RINGS
+) -> tuple[stored.NewJob, ...]:
+    """A job per host, with when it may start: those behind the first ring when theirs is released."""
+    jobs = []
+    for host in hosts:
+        ring = rings.ring_of.get(host.id, 0)
+        if ring:
+            plan = Plan(None, held_words(ring, rings.names))
+        else:
+            plan = planner.of(host.id, request.when, request.override_freeze)
+        jobs.append(stored.NewJob(uuid4(), host, plan, ring, held=ring > 0))
+    return tuple(jobs)
 
 
 async def replan(connection: Connection, host_ids: Collection[UUID] | None, now: datetime) -> tuple[WaitingJob, ...]:

@@ -8,17 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from patch_manager.domain.deployments import (
-    DeploymentPreview,
-    DeploymentRequest,
-    PreviewExcluded,
-    PreviewHost,
-    PreviewPackage,
-    PreviewRing,
-)
+from patch_manager.domain.deployments import DeploymentRequest
 from patch_manager.domain.exclusions import Exclusion, exclusion_of
 from patch_manager.domain.jobs import RebootPolicy, When
 from patch_manager.domain.openings import Plan
+from patch_manager.domain.previews import DeploymentPreview, PreviewExcluded, PreviewHost, PreviewPackage, PreviewRing
 from patch_manager.domain.ring_rules import ring_words
 from patch_manager.domain.rollouts import Assignment
 from patch_manager.storage.holds import hold_of

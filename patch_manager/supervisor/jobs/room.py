@@ -16,7 +16,6 @@ from patch_manager.domain.jobs import DueJob
 from patch_manager.storage.audit import AuditLog
 from patch_manager.storage.database import Database
 from patch_manager.supervisor.answers import JobAnswer
-from patch_manager.supervisor.jobs.acting import Outside
 from patch_manager.supervisor.jobs.calendar import Calendar, CalendarGate
 from patch_manager.supervisor.jobs.committer import Committer, LeaderNow
 from patch_manager.supervisor.jobs.deployments import Deployments
@@ -25,6 +24,7 @@ from patch_manager.supervisor.jobs.news import Hub, JobNews
 from patch_manager.supervisor.jobs.operations import HostOperations
 from patch_manager.supervisor.jobs.ring_keeper import RingKeeper, StopGate, Stops
 from patch_manager.supervisor.jobs.scheduler import InHand, JobScheduler, TrackedRunner
+from patch_manager.supervisor.jobs.service import Outside
 from patch_manager.supervisor.jobs.turns import Turns
 from patch_manager.supervisor.policies.keeper import PolicyKeeper
 

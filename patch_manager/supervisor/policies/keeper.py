@@ -1,7 +1,7 @@
 """The scan that carries standing policies out: every second, and when a window of their hosts opens.
 
 Memory says where to look; the transaction that starts jobs decides by what the database says, and a key per policy,
-host and opening keeps it from starting twice, whoever scans and however often it is killed (decision 0015).
+host and opening keeps it from starting twice, whoever scans and however often it is killed (decision 0013).
 """
 
 from __future__ import annotations

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from patch_manager.domain.deployments import DeploymentPreview, DeploymentView
+from patch_manager.domain.deployments import DeploymentView
 from patch_manager.domain.exclusions import own
 from patch_manager.domain.policies import Policy, held_because
+from patch_manager.domain.previews import DeploymentPreview
 from patch_manager.domain.principal import Scope
 from patch_manager.domain.rollouts import Assignment, assign
 from patch_manager.storage import deployments as stored
@@ -17,9 +18,8 @@ from patch_manager.storage import policies, policy_runs
 from patch_manager.storage.connecting import Connection
 from patch_manager.storage.exclusions import in_force
 from patch_manager.storage.policy_runs import HeldHost
-from patch_manager.supervisor.jobs.planning import Planner
+from patch_manager.supervisor.jobs.planning import NO_RINGS, Planner
 from patch_manager.supervisor.jobs.previews import Exclusions, preview_of
-from patch_manager.supervisor.jobs.service import NO_RINGS
 
 LAST_RUNS = 10
 MOST_HELD = 200

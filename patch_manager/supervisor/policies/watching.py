@@ -1,4 +1,4 @@
-"""Which hosts a policy should look at now: from memory, each set of windows worked out once (decision 0015)."""
+"""Which hosts a policy should look at now: from memory, each set of windows worked out once (decision 0013)."""
 
 from __future__ import annotations
 

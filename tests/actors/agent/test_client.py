@@ -371,7 +371,7 @@ async def test_the_check_runs_after_the_handshake_and_the_budget(pki: Pki) -> No
 
 
 async def test_a_mutating_call_takes_over_the_connection_of_the_reads_right_before_it(pki: Pki) -> None:
-    """One handshake for a whole job (decision 0018); the check is still made at the moment of the first byte."""
+    """One handshake for a whole job (decision 0015); the check is still made at the moment of the first byte."""
     script = routes({"/api/v1/system/info": response(200, ok({}))}, TAKEN)
     received: list[int] = []
     async with tls_agent(pki.server_context(), script) as agent:

@@ -19,11 +19,11 @@ from patch_manager.http.routing import Routes
 from patch_manager.http.services import HttpSettings, Services
 from patch_manager.pki.authority import CertificateAuthority
 from patch_manager.storage import Database
-from patch_manager.supervisor.jobs.acting import Outside
 from patch_manager.supervisor.jobs.calendar import Calendar
 from patch_manager.supervisor.jobs.deployments import Deployments
 from patch_manager.supervisor.jobs.live import LiveJobs
 from patch_manager.supervisor.jobs.operations import HostOperations
+from patch_manager.supervisor.jobs.service import Outside
 from tests.http.conftest import ORIGIN
 from tests.http.resources.world import NOW, ActorlessFleet, QuietNotifier, World, make_world
 from tests.people import People

@@ -78,6 +78,13 @@ export function ConfirmDeploy({ plan, body, outlook, rings, rollout, onClose }: 
         {body.when === "now" ? "starting now" : "each in its own maintenance window"}:{" "}
         {named(plan.hosts.map((host) => host.display_name))}.
       </p>
+      {plan.excluded > 0 && (
+        <p>
+          {plural(plan.excluded, "pending package")}{" "}
+          {plan.excluded === 1 ? "stays as it is" : "stay as they are"}: exclusions leave{" "}
+          {plan.excluded === 1 ? "it" : "them"} out.
+        </p>
+      )}
       {body.when === "window" && <p>{windowsWords(plan, outlook)}</p>}
       {body.when === "now" && outlook !== undefined && outlook.outside.length > 0 && (
         <p>

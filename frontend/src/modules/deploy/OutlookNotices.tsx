@@ -1,14 +1,11 @@
 /** What stands in the way of starting, and what can be done about it right there. */
-import { Button, Checkbox, Group } from "@mantine/core";
+import { Button, Group } from "@mantine/core";
 import { lazy, Suspense, useState } from "react";
-import { useIsAdmin } from "@/api/queries";
 import { Notice } from "@/components/Notice";
-import { useNow } from "@/lib/clock";
-import { exact, relative } from "@/lib/time";
 import { listed, plural } from "@/lib/words";
 import type { Outlook } from "@/modules/deploy/outlook";
 import type { When } from "@/modules/deploy/plan";
-import { freezeScope } from "@/modules/windows/words";
+import { FreezeNotice } from "@/modules/windows/FreezeNotice";
 
 const WindowEditor = lazy(() => import("@/modules/windows/WindowEditor"));
 const NAMED = 4;
@@ -22,8 +19,6 @@ interface Props {
 }
 
 export function OutlookNotices({ outlook, when, override, onOverride, onLeaveOut }: Props) {
-  const admin = useIsAdmin();
-  const now = useNow();
   const [giving, setGiving] = useState(false);
   if (outlook === undefined) return null;
   const { windowless, outside, frozen, freezes } = outlook;
@@ -57,29 +52,13 @@ export function OutlookNotices({ outlook, when, override, onOverride, onLeaveOut
         </p>
       )}
       {frozen.length > 0 && (
-        <Notice
-          tone="attention"
-          title={`A freeze holds ${plural(frozen.length, "host")}: ${listed(freezes.map((each) => each.reason))}`}
-        >
-          {freezes.map((each) => (
-            <div key={each.id}>
-              {freezeScope(each)} until {exact(each.ends_at)} ({relative(each.ends_at, now)}).{" "}
-            </div>
-          ))}
-          Nothing starts on {frozen.length === 1 ? "it" : "them"} before; the jobs wait.
-          {admin ? (
-            <Checkbox
-              mt="xs"
-              size="xs"
-              label="Start all the same: override the freeze"
-              description="Recorded in the audit log under your name."
-              checked={override}
-              onChange={(event) => onOverride(event.currentTarget.checked)}
-            />
-          ) : (
-            " An admin can override it."
-          )}
-        </Notice>
+        <FreezeNotice
+          held={plural(frozen.length, "host")}
+          freezes={freezes}
+          meanwhile={`Nothing starts on ${frozen.length === 1 ? "it" : "them"} before; the jobs wait.`}
+          override={override}
+          onOverride={onOverride}
+        />
       )}
       <Suspense>{giving && <WindowEditor hosts={ids} onClose={() => setGiving(false)} />}</Suspense>
     </>

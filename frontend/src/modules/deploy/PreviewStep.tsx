@@ -10,10 +10,9 @@ import { Failure } from "@/components/Notice";
 import { Panel } from "@/components/Panel";
 import { count, plural } from "@/lib/words";
 import classes from "@/modules/deploy/Deploy.module.css";
-import { namesOf, type Plan } from "@/modules/deploy/plan";
+import { excludedWords, namesOf, type Plan } from "@/modules/deploy/plan";
 
 type Row = PreviewHost & { id: string; ringName: string };
-const NO_RINGS = { ring: false };
 
 const COLUMNS: readonly Column<Row>[] = [
   {
@@ -44,6 +43,13 @@ const COLUMNS: readonly Column<Row>[] = [
     width: 220,
     grow: 3,
     cell: (row) => <span title={row.packages.map((each) => each.name).join(", ")}>{namesOf(row)}</span>,
+  },
+  {
+    id: "excluded",
+    title: "Left out",
+    width: 86,
+    align: "right",
+    cell: (row) => <span title={excludedWords(row)}>{count(row.excluded.length)}</span>,
   },
   {
     id: "reboot",
@@ -92,6 +98,10 @@ export function PreviewStep({ plan, ringed, error, retry, leaveOut, onLeaveOut }
       ),
     [plan, ringed],
   );
+  const visible = useMemo(
+    () => ({ ring: ringed !== undefined, excluded: (plan?.excluded ?? 0) > 0 }),
+    [ringed, plan],
+  );
   return (
     <Panel
       title={
@@ -113,7 +123,7 @@ export function PreviewStep({ plan, ringed, error, retry, leaveOut, onLeaveOut }
         {plan !== undefined && plan.idle.length > 0 && (
           <p className="muted">
             {plural(plan.idle.length, "chosen host")} {plan.idle.length === 1 ? "has" : "have"} nothing of
-            this pending and {plan.idle.length === 1 ? "is" : "are"} left out.
+            this to do and {plan.idle.length === 1 ? "is" : "are"} left out.
           </p>
         )}
         <div className={classes.list}>
@@ -123,7 +133,7 @@ export function PreviewStep({ plan, ringed, error, retry, leaveOut, onLeaveOut }
             <DataTable
               label="Preview"
               columns={COLUMNS}
-              {...(ringed === undefined ? { visible: NO_RINGS } : {})}
+              visible={visible}
               rows={rows}
               nothing="No host would get a job."
             />

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { DeploymentPreview, PreviewHost } from "@/api/types";
 import { mustType } from "@/components/Confirm";
-import { bodyOf, packagesOf, planOf, planWords } from "@/modules/deploy/plan";
+import { bodyOf, excludedWords, packagesOf, planOf, planWords } from "@/modules/deploy/plan";
 import { previewHost } from "@/test/entities";
 
 function openssl(severity = "critical") {
@@ -52,6 +52,22 @@ describe("what a deployment would do", () => {
   it("says it in numbers, each CVE once", () => {
     expect(planWords(planOf(all, false))).toBe("2 updates on 3 hosts close 1 CVE; 1 host reboots");
     expect(planWords(planOf(preview(), false))).toBe("Nothing to do");
+  });
+
+  it("counts and names what exclusions leave out", () => {
+    const excluded = [
+      {
+        name: "nginx",
+        package: "nginx*",
+        owner: "web team",
+        reason: "tested in June",
+        expires_at: null,
+        standing: false,
+      },
+    ];
+    const left = host("a", { excluded });
+    expect(planOf(preview(left, host("b")), false).excluded).toBe(1);
+    expect(excludedWords(left)).toBe("nginx: excluded by web team: tested in June");
   });
 
   it("gathers packages over hosts by their worst severity", () => {

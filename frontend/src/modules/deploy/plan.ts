@@ -67,6 +67,8 @@ export function idleHosts(preview: DeploymentPreview): PreviewHost[] {
 export interface Plan {
   hosts: PreviewHost[];
   packages: number;
+  /** Pending packages that exclusions leave out. */
+  excluded: number;
   reboots: number;
   cves: number;
   problems: PreviewHost[];
@@ -81,13 +83,16 @@ export function planOf(preview: DeploymentPreview, leaveOutProblems: boolean): P
   const hosts = preview.hosts.filter((host) => !out.has(host.host_id));
   const cves = new Set<string>();
   let packages = 0;
+  let excluded = 0;
   for (const host of hosts) {
     packages += host.packages.length;
+    excluded += host.excluded.length;
     for (const each of host.packages) for (const cve of each.cve_ids) cves.add(cve);
   }
   return {
     hosts,
     packages,
+    excluded,
     cves: cves.size,
     reboots: hosts.filter((host) => host.will_reboot).length,
     problems,
@@ -122,6 +127,13 @@ export function bodyOf(
     override_freeze: how.overrideFreeze ?? false,
     rollout: how.rollout ?? null,
   };
+}
+
+/** What exclusions leave out on a host: `nginx: excluded by web team: tested in June`, one a line. */
+export function excludedWords(host: PreviewHost): string {
+  return host.excluded
+    .map((each) => `${each.name}: excluded by ${each.owner}${each.reason === "" ? "" : `: ${each.reason}`}`)
+    .join("\n");
 }
 
 /** Names for a cell: the first few, and how many more. */

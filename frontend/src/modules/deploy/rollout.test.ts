@@ -66,10 +66,9 @@ describe("the outlook of a plan", () => {
   it("counts who has no window, who is outside of one, and whom a freeze holds", () => {
     const freeze = (group_id: string | null, active: boolean) =>
       ({ id: `${group_id}`, group_id, active, reason: "r" }) as Freeze;
-    const hosts = ["in", "out", "none"].map((id) => previewHost(id));
+    const hosts = ["in", "out", "none"].map((id) => previewHost(id, { outside_windows: id !== "in" }));
     const facts = {
       without: new Set(["none"]),
-      open: new Set(["in"]),
       groupsOf: (id: string) => (id === "out" ? ["g"] : []),
     };
     const found = outlookOf(hosts, { ...facts, freezes: [freeze("g", true), freeze(null, false)] });

@@ -3,21 +3,18 @@ import { useMemo } from "react";
 import { type Outlook, outlookOf } from "@/modules/deploy/outlook";
 import type { Plan } from "@/modules/deploy/plan";
 import { useFleet } from "@/modules/fleet/store";
-import { useFreezes, useHostsWithoutWindow, useOpenNow } from "@/modules/windows/queries";
+import { useFreezes, useHostsWithoutWindow } from "@/modules/windows/queries";
 
 export function useOutlook(plan: Plan | undefined): Outlook | undefined {
   const fleet = useFleet();
   const without = useHostsWithoutWindow().data;
-  const open = useOpenNow().data;
   const freezes = useFreezes().data;
   return useMemo(() => {
-    if (plan === undefined || without === undefined || open === undefined || freezes === undefined)
-      return undefined;
+    if (plan === undefined || without === undefined || freezes === undefined) return undefined;
     return outlookOf(plan.hosts, {
       without: new Set(without.map((host) => host.id)),
-      open,
       freezes,
       groupsOf: (id) => fleet.row(id)?.group_ids ?? [],
     });
-  }, [plan, without, open, freezes, fleet]);
+  }, [plan, without, freezes, fleet]);
 }

@@ -1,14 +1,13 @@
 /** Make or rename a group. */
 
-import { Button, Modal, Group as Row, Stack, TextInput } from "@mantine/core";
+import { TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { useNavigate } from "react-router";
 import { useApi } from "@/api/context";
 import { keys } from "@/api/keys";
-import { messageOf, ProblemError } from "@/api/problem";
 import type { Group } from "@/api/types";
-import { Notice } from "@/components/Notice";
+import { FormDialog } from "@/components/FormDialog";
 
 export function GroupForm({ group, onClose }: { group: Group | null; onClose: () => void }) {
   const api = useApi();
@@ -16,35 +15,26 @@ export function GroupForm({ group, onClose }: { group: Group | null; onClose: ()
   const navigate = useNavigate();
   const [name, setName] = useState(group?.name ?? "");
   const [description, setDescription] = useState(group?.description ?? "");
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
+  const submit = async () => {
     const body = { name: name.trim(), description: description.trim() };
-    try {
-      const saved =
-        group === null
-          ? await api.post<Group>("groups", body)
-          : await api.send<Group>("PATCH", `groups/${group.id}`, { body });
-      await queries.invalidateQueries({ queryKey: keys.groups });
-      onClose();
-      if (group === null) void navigate(`/groups/${saved.id}`);
-    } catch (caught) {
-      setError(caught);
-      setBusy(false);
-    }
+    const saved =
+      group === null
+        ? await api.post<Group>("groups", body)
+        : await api.send<Group>("PATCH", `groups/${group.id}`, { body });
+    await queries.invalidateQueries({ queryKey: keys.groups });
+    onClose();
+    if (group === null) void navigate(`/groups/${saved.id}`);
   };
-  const field = error instanceof ProblemError ? error.field("name") : undefined;
   return (
-    <Modal
-      opened
-      onClose={onClose}
+    <FormDialog
       title={group === null ? "New group" : `Edit ${group.name}`}
-      closeButtonProps={{ "aria-label": "Close" }}
+      label={group === null ? "Create group" : "Save"}
+      ready={name.trim() !== ""}
+      onSubmit={submit}
+      onClose={onClose}
     >
-      <form onSubmit={(event) => void submit(event)}>
-        <Stack gap="sm">
+      {(field) => (
+        <>
           <TextInput
             label="Name"
             description="Unique, whatever the case of its letters."
@@ -52,7 +42,7 @@ export function GroupForm({ group, onClose }: { group: Group | null; onClose: ()
             maxLength={100}
             data-autofocus
             value={name}
-            error={field}
+            error={field("name")}
             onChange={(event) => setName(event.currentTarget.value)}
           />
           <TextInput
@@ -61,17 +51,8 @@ export function GroupForm({ group, onClose }: { group: Group | null; onClose: ()
             value={description}
             onChange={(event) => setDescription(event.currentTarget.value)}
           />
-          {error !== null && field === undefined && <Notice tone="danger" title={messageOf(error)} />}
-          <Row justify="flex-end" gap="xs">
-            <Button variant="default" onClick={onClose}>
-              Cancel
-            </Button>
-            <Button type="submit" loading={busy} disabled={name.trim() === ""}>
-              {group === null ? "Create group" : "Save"}
-            </Button>
-          </Row>
-        </Stack>
-      </form>
-    </Modal>
+        </>
+      )}
+    </FormDialog>
   );
 }

@@ -1,13 +1,12 @@
 /** Add one host by address; everything else is read from its agent. */
 
-import { Button, Group, Modal, MultiSelect, Stack, TextInput } from "@mantine/core";
-import { type FormEvent, useState } from "react";
+import { MultiSelect, TextInput } from "@mantine/core";
+import { useState } from "react";
 import { useNavigate } from "react-router";
 import { useApi } from "@/api/context";
-import { messageOf, ProblemError } from "@/api/problem";
 import { useGroups } from "@/api/queries";
 import type { HostCreate, HostRow } from "@/api/types";
-import { Notice } from "@/components/Notice";
+import { FormDialog } from "@/components/FormDialog";
 import { useToasts } from "@/components/toasts";
 
 export default function AddHost({ onClose }: { onClose: () => void }) {
@@ -19,32 +18,27 @@ export default function AddHost({ onClose }: { onClose: () => void }) {
   const [name, setName] = useState("");
   const [port, setPort] = useState("");
   const [groupIds, setGroupIds] = useState<string[]>([]);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const field = (key: string) => (error instanceof ProblemError ? error.field(key) : undefined);
 
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(null);
+  const submit = async () => {
     const body: HostCreate = { address: address.trim(), group_ids: groupIds };
     if (name.trim() !== "") body.display_name = name.trim();
     if (port !== "") body.port = Number(port);
-    try {
-      const row = await api.post<HostRow>("hosts", body);
-      toasts.show("healthy", `${row.display_name} added; its first poll is under way.`);
-      onClose();
-      void navigate(`/hosts/${row.id}`);
-    } catch (caught) {
-      setError(caught);
-      setBusy(false);
-    }
+    const row = await api.post<HostRow>("hosts", body);
+    toasts.show("healthy", `${row.display_name} added; its first poll is under way.`);
+    onClose();
+    void navigate(`/hosts/${row.id}`);
   };
 
   return (
-    <Modal opened onClose={onClose} title="Add a host" closeButtonProps={{ "aria-label": "Close" }}>
-      <form onSubmit={(event) => void submit(event)}>
-        <Stack gap="sm">
+    <FormDialog
+      title="Add a host"
+      label="Add host"
+      ready={address.trim() !== ""}
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      {(field) => (
+        <>
           <TextInput
             label="Address"
             description="IPv4 or IPv6; agents are addressed by IP, and their certificate must name it."
@@ -83,17 +77,8 @@ export default function AddHost({ onClose }: { onClose: () => void }) {
             searchable
             error={field("group_ids")}
           />
-          {error !== null && <Notice tone="danger" title={messageOf(error)} />}
-          <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={onClose}>
-              Cancel
-            </Button>
-            <Button type="submit" loading={busy} disabled={address.trim() === ""}>
-              Add host
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+        </>
+      )}
+    </FormDialog>
   );
 }

@@ -4,7 +4,7 @@ import { Checkbox, Select, TextInput } from "@mantine/core";
 import { useState } from "react";
 import type { HostRow, Package } from "@/api/types";
 import { Confirm } from "@/components/Confirm";
-import { useOperations, type When } from "@/modules/jobs/operations";
+import { AT_ONCE, useOperations } from "@/modules/jobs/operations";
 import { WhenChoice } from "@/modules/jobs/WhenChoice";
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9+._-]{0,255}$/;
@@ -22,7 +22,7 @@ export function badNames(names: readonly string[]): string[] {
 export function InstallPackages({ host, onClose }: { host: HostRow; onClose: () => void }) {
   const { changePackages } = useOperations();
   const [text, setText] = useState("");
-  const [when, setWhen] = useState<When>("now");
+  const [terms, setTerms] = useState(AT_ONCE);
   const names = namesIn(text);
   const bad = badNames(names);
   return (
@@ -33,7 +33,7 @@ export function InstallPackages({ host, onClose }: { host: HostRow; onClose: () 
       onClose={onClose}
       onConfirm={async () => {
         const packages = names.map((name) => ({ name, version: null }));
-        await changePackages(host.id, { operation: "install", packages, when }, "Installation");
+        await changePackages(host.id, { operation: "install", packages, ...terms }, "Installation");
         onClose();
       }}
     >
@@ -47,7 +47,7 @@ export function InstallPackages({ host, onClose }: { host: HostRow; onClose: () 
         error={bad.length === 0 ? undefined : `Not a package name: ${bad[0]}`}
         onChange={(event) => setText(event.currentTarget.value)}
       />
-      <WhenChoice when={when} onWhen={setWhen} />
+      <WhenChoice host={host.id} terms={terms} onTerms={setTerms} />
     </Confirm>
   );
 }
@@ -61,7 +61,7 @@ interface Props {
 export function ChangePackage({ host, package: chosen, onClose }: Props) {
   const { changePackages } = useOperations();
   const [operation, setOperation] = useState<"update" | "remove">(chosen.upgradable ? "update" : "remove");
-  const [when, setWhen] = useState<When>("now");
+  const [terms, setTerms] = useState(AT_ONCE);
   const [purge, setPurge] = useState(false);
   const removes = operation === "remove";
   return (
@@ -72,7 +72,7 @@ export function ChangePackage({ host, package: chosen, onClose }: Props) {
       onClose={onClose}
       onConfirm={async () => {
         const packages = [{ name: chosen.name, version: null }];
-        const body = { operation, packages, when, ...(removes ? { purge } : {}) };
+        const body = { operation, packages, ...terms, ...(removes ? { purge } : {}) };
         await changePackages(host.id, body, removes ? "Removal" : "Update");
         onClose();
       }}
@@ -105,7 +105,7 @@ export function ChangePackage({ host, package: chosen, onClose }: Props) {
           <span className="mono">{chosen.latest_version ?? "the newest version"}</span>.
         </p>
       )}
-      <WhenChoice when={when} onWhen={setWhen} />
+      <WhenChoice host={host.id} terms={terms} onTerms={setTerms} />
     </Confirm>
   );
 }

@@ -1,11 +1,10 @@
 /** Rename a host, change its port or its groups. */
 
-import { Button, Group, Modal, MultiSelect, Stack, TextInput } from "@mantine/core";
-import { type FormEvent, useState } from "react";
-import { messageOf, ProblemError } from "@/api/problem";
+import { MultiSelect, TextInput } from "@mantine/core";
+import { useState } from "react";
 import { useGroups } from "@/api/queries";
 import type { HostRow } from "@/api/types";
-import { Notice } from "@/components/Notice";
+import { FormDialog } from "@/components/FormDialog";
 import { useHostActions } from "@/modules/hosts/actions";
 
 export function EditHost({ row, onClose }: { row: HostRow; onClose: () => void }) {
@@ -15,35 +14,26 @@ export function EditHost({ row, onClose }: { row: HostRow; onClose: () => void }
   const [fqdn, setFqdn] = useState(row.fqdn ?? "");
   const [port, setPort] = useState(String(row.port));
   const [groupIds, setGroupIds] = useState(row.group_ids);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const field = (key: string) => (error instanceof ProblemError ? error.field(key) : undefined);
 
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    try {
-      await edit(row.id, {
-        display_name: name.trim(),
-        ...(fqdn.trim() === (row.fqdn ?? "") ? {} : { fqdn: fqdn.trim() || null }),
-        port: Number(port),
-        ...(sameIds(groupIds, row.group_ids) ? {} : { group_ids: groupIds }),
-      });
-      onClose();
-    } catch (caught) {
-      setError(caught);
-      setBusy(false);
-    }
+  const submit = async () => {
+    await edit(row.id, {
+      display_name: name.trim(),
+      ...(fqdn.trim() === (row.fqdn ?? "") ? {} : { fqdn: fqdn.trim() || null }),
+      port: Number(port),
+      ...(sameIds(groupIds, row.group_ids) ? {} : { group_ids: groupIds }),
+    });
+    onClose();
   };
   return (
-    <Modal
-      opened
-      onClose={onClose}
+    <FormDialog
       title={`Edit ${row.display_name}`}
-      closeButtonProps={{ "aria-label": "Close" }}
+      label="Save"
+      ready={name.trim() !== ""}
+      onSubmit={submit}
+      onClose={onClose}
     >
-      <form onSubmit={(event) => void submit(event)}>
-        <Stack gap="sm">
+      {(field) => (
+        <>
           <TextInput
             label="Name"
             required
@@ -77,18 +67,9 @@ export function EditHost({ row, onClose }: { row: HostRow; onClose: () => void }
             error={field("group_ids")}
             onChange={setGroupIds}
           />
-          {error !== null && <Notice tone="danger" title={messageOf(error)} />}
-          <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={onClose}>
-              Cancel
-            </Button>
-            <Button type="submit" loading={busy} disabled={name.trim() === ""}>
-              Save
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+        </>
+      )}
+    </FormDialog>
   );
 }
 

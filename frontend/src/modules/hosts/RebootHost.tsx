@@ -5,22 +5,22 @@ import { useState } from "react";
 import type { HostRow } from "@/api/types";
 import { Confirm } from "@/components/Confirm";
 import { Notice } from "@/components/Notice";
-import { useOperations, type When } from "@/modules/jobs/operations";
+import { AT_ONCE, useOperations } from "@/modules/jobs/operations";
 import { WhenChoice } from "@/modules/jobs/WhenChoice";
 
 export function RebootHost({ row, onClose }: { row: HostRow; onClose: () => void }) {
   const { reboot } = useOperations();
-  const [when, setWhen] = useState<When>("now");
+  const [terms, setTerms] = useState(AT_ONCE);
   const [reason, setReason] = useState("");
   return (
     <Confirm
       title={`Reboot ${row.display_name}?`}
-      label={when === "now" ? "Reboot now" : "Reboot in the window"}
+      label={terms.when === "now" ? "Reboot now" : "Reboot in the window"}
       danger
       disabled={row.reboot_hold}
       onClose={onClose}
       onConfirm={async () => {
-        await reboot(row.id, { when, reason: reason.trim() });
+        await reboot(row.id, { ...terms, reason: reason.trim() });
         onClose();
       }}
     >
@@ -35,7 +35,7 @@ export function RebootHost({ row, onClose }: { row: HostRow; onClose: () => void
         run on its agent, is asked for once, and counts as done when the machine answers with a smaller
         uptime.
       </p>
-      <WhenChoice when={when} onWhen={setWhen} />
+      <WhenChoice host={row.id} terms={terms} onTerms={setTerms} />
       <TextInput
         label="Reason"
         description="For whoever reads the job later; may stay empty."

@@ -66,6 +66,8 @@ const RESULT_TONES: Record<string, Tone> = {
   not_needed: "healthy",
   failed: "danger",
   kept_back: "attention",
+  excluded: "attention",
+  not_accepted: "danger",
   unknown: "attention",
   pending: "unknown",
 };
@@ -126,6 +128,7 @@ function Story({ job }: { job: JobDetail }) {
                   <td>{each.name}</td>
                   <td>
                     <Mark tone={RESULT_TONES[each.result] ?? "unknown"}>{spaced(each.result)}</Mark>
+                    {each.reason !== null && <div className="muted">{each.reason}</div>}
                   </td>
                   <td className="mono">{each.from_version ?? "–"}</td>
                   <td className="mono">{each.to_version ?? "–"}</td>

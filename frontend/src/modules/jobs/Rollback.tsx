@@ -10,7 +10,7 @@ import { Confirm } from "@/components/Confirm";
 import { Failure, Notice } from "@/components/Notice";
 import { plural, sentence } from "@/lib/words";
 import classes from "@/modules/jobs/jobs.module.css";
-import { operationWord, useOperations, type When } from "@/modules/jobs/operations";
+import { AT_ONCE, operationWord, useOperations } from "@/modules/jobs/operations";
 import { WhenChoice } from "@/modules/jobs/WhenChoice";
 
 export function RollbackButton({ job }: { job: JobDetail }) {
@@ -28,7 +28,7 @@ export function RollbackButton({ job }: { job: JobDetail }) {
 function RollbackDialog({ job, onClose }: { job: JobDetail; onClose: () => void }) {
   const api = useApi();
   const { rollback } = useOperations();
-  const [when, setWhen] = useState<When>("now");
+  const [terms, setTerms] = useState(AT_ONCE);
   const [sure, setSure] = useState(false);
   const query = useQuery({
     queryKey: keys.rollback(job.id),
@@ -45,7 +45,7 @@ function RollbackDialog({ job, onClose }: { job: JobDetail; onClose: () => void 
       disabled={!ready}
       onClose={onClose}
       onConfirm={async () => {
-        await rollback(job.id, { when, confirm_adopted: sure });
+        await rollback(job.id, { ...terms, confirm_adopted: sure });
         onClose();
       }}
     >
@@ -61,7 +61,7 @@ function RollbackDialog({ job, onClose }: { job: JobDetail; onClose: () => void 
           label="Roll it back although it may be somebody else's work"
         />
       )}
-      {preview?.possible === true && <WhenChoice when={when} onWhen={setWhen} />}
+      {preview?.possible === true && <WhenChoice host={job.host_id} terms={terms} onTerms={setTerms} />}
     </Confirm>
   );
 }

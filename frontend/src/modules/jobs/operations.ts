@@ -10,6 +10,14 @@ import { OPERATIONS } from "@/modules/jobs/filter";
 
 export type When = "now" | "window";
 
+/** When an operation starts, and whether an admin lets it start inside a freeze. */
+export interface Terms {
+  when: When;
+  override_freeze: boolean;
+}
+
+export const AT_ONCE: Terms = { when: "now", override_freeze: false };
+
 const WORDS: Record<string, string> = OPERATIONS;
 const NAMED = 2;
 

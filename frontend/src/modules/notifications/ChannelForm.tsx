@@ -1,21 +1,10 @@
 /** Make or change a channel. Secrets are typed anew or left as they are; they never come back from the server. */
 
-import {
-  Button,
-  Group,
-  Modal,
-  PasswordInput,
-  SegmentedControl,
-  Select,
-  Stack,
-  Textarea,
-  TextInput,
-} from "@mantine/core";
-import { type FormEvent, useState } from "react";
+import { Group, PasswordInput, SegmentedControl, Select, Textarea, TextInput } from "@mantine/core";
+import { useState } from "react";
 import { useApi } from "@/api/context";
-import { messageOf, ProblemError } from "@/api/problem";
 import type { Channel } from "@/api/types";
-import { Notice } from "@/components/Notice";
+import { FormDialog } from "@/components/FormDialog";
 import { useToasts } from "@/components/toasts";
 import { useReread } from "@/modules/notifications/reads";
 import { addressesIn, FORMATS } from "@/modules/notifications/words";
@@ -93,42 +82,32 @@ export function ChannelForm({ channel, onClose }: { channel: Channel | null; onC
   const [name, setName] = useState(channel?.name ?? "");
   const [kind, setKind] = useState<Channel["kind"]>(channel?.kind ?? "smtp");
   const [fields, setFields] = useState(() => fieldsOf(channel));
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
   const set = (change: Partial<Fields>) => setFields((before) => ({ ...before, ...change }));
-  const field = (key: string) => (error instanceof ProblemError ? error.field(key) : undefined);
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(null);
+  const submit = async () => {
     const settings = kind === "smtp" ? { smtp: smtpBody(fields) } : { webhook: webhookBody(fields) };
-    try {
-      if (channel === null) {
-        await api.post("notifications/channels", { name: name.trim(), kind, ...settings });
-      } else {
-        const body = { name: name.trim(), ...settings };
-        await api.send("PATCH", `notifications/channels/${channel.id}`, { body });
-      }
-      await reread();
-      toasts.show("healthy", `${name.trim()} saved. Send a test to be sure.`);
-      onClose();
-    } catch (caught) {
-      setError(caught);
-      setBusy(false);
+    if (channel === null) {
+      await api.post("notifications/channels", { name: name.trim(), kind, ...settings });
+    } else {
+      const body = { name: name.trim(), ...settings };
+      await api.send("PATCH", `notifications/channels/${channel.id}`, { body });
     }
+    await reread();
+    toasts.show("healthy", `${name.trim()} saved. Send a test to be sure.`);
+    onClose();
   };
   const ready =
     name.trim() !== "" && (kind === "smtp" ? fields.host !== "" : channel !== null || fields.url !== "");
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      size="lg"
+    <FormDialog
       title={channel === null ? "Add channel" : `Edit ${channel.name}`}
-      closeButtonProps={{ "aria-label": "Close" }}
+      label={channel === null ? "Add channel" : "Save"}
+      size="lg"
+      ready={ready}
+      onSubmit={submit}
+      onClose={onClose}
     >
-      <form onSubmit={(event) => void submit(event)}>
-        <Stack gap="sm">
+      {(field) => (
+        <>
           {channel === null && (
             <SegmentedControl
               aria-label="Kind of channel"
@@ -155,18 +134,9 @@ export function ChannelForm({ channel, onClose }: { channel: Channel | null; onC
           ) : (
             <WebhookFields channel={channel} fields={fields} set={set} field={field} />
           )}
-          {error !== null && <Notice tone="danger" title={messageOf(error)} />}
-          <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={onClose}>
-              Cancel
-            </Button>
-            <Button type="submit" loading={busy} disabled={!ready}>
-              {channel === null ? "Add channel" : "Save"}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+        </>
+      )}
+    </FormDialog>
   );
 }
 

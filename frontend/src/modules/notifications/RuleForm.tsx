@@ -1,22 +1,11 @@
 /** Make or change a rule. */
 
-import {
-  Button,
-  Checkbox,
-  Group,
-  Modal,
-  MultiSelect,
-  Select,
-  Stack,
-  Textarea,
-  TextInput,
-} from "@mantine/core";
-import { type FormEvent, useState } from "react";
+import { Checkbox, MultiSelect, Select, Textarea, TextInput } from "@mantine/core";
+import { useState } from "react";
 import { useApi } from "@/api/context";
-import { messageOf, ProblemError } from "@/api/problem";
 import { useGroups, useIsAdmin } from "@/api/queries";
 import type { Channel, Rule, RuleEvent } from "@/api/types";
-import { Notice } from "@/components/Notice";
+import { FormDialog } from "@/components/FormDialog";
 import classes from "@/modules/notifications/notifications.module.css";
 import { useReread } from "@/modules/notifications/reads";
 import { addressesIn, EVENTS } from "@/modules/notifications/words";
@@ -40,9 +29,6 @@ export function RuleForm({ rule, channels, onClose }: Props) {
   const [events, setEvents] = useState<RuleEvent[]>(rule?.events ?? USUAL);
   const [groupIds, setGroupIds] = useState(rule?.group_ids ?? []);
   const [recipients, setRecipients] = useState(rule?.recipients.join("\n") ?? "");
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const field = (key: string) => (error instanceof ProblemError ? error.field(key) : undefined);
   const mail = channels.find((channel) => channel.id === channelId)?.kind === "smtp";
   // Groups out of sight stay in the rule as long as nobody takes them out.
   const known = new Set(groups.map((group) => group.id));
@@ -50,10 +36,7 @@ export function RuleForm({ rule, channels, onClose }: Props) {
     ...groups.map((group) => ({ value: group.id, label: group.name })),
     ...groupIds.filter((id) => !known.has(id)).map((id) => ({ value: id, label: "a group out of sight" })),
   ];
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(null);
+  const submit = async () => {
     const body = {
       name: name.trim(),
       channel_id: channelId,
@@ -61,26 +44,22 @@ export function RuleForm({ rule, channels, onClose }: Props) {
       group_ids: groupIds,
       recipients: mail ? addressesIn(recipients) : [],
     };
-    try {
-      if (rule === null) await api.post("notifications/rules", { ...body, shared });
-      else await api.send("PATCH", `notifications/rules/${rule.id}`, { body });
-      await reread();
-      onClose();
-    } catch (caught) {
-      setError(caught);
-      setBusy(false);
-    }
+    if (rule === null) await api.post("notifications/rules", { ...body, shared });
+    else await api.send("PATCH", `notifications/rules/${rule.id}`, { body });
+    await reread();
+    onClose();
   };
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      size="lg"
+    <FormDialog
       title={rule === null ? "Add rule" : `Edit ${rule.name}`}
-      closeButtonProps={{ "aria-label": "Close" }}
+      label={rule === null ? "Add rule" : "Save"}
+      size="lg"
+      ready={name.trim() !== "" && events.length !== 0}
+      onSubmit={submit}
+      onClose={onClose}
     >
-      <form onSubmit={(event) => void submit(event)}>
-        <Stack gap="sm">
+      {(field) => (
+        <>
           <TextInput
             label="Name"
             required
@@ -149,17 +128,8 @@ export function RuleForm({ rule, channels, onClose }: Props) {
               onChange={(event) => setShared(event.currentTarget.checked)}
             />
           )}
-          {error !== null && <Notice tone="danger" title={messageOf(error)} />}
-          <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={onClose}>
-              Cancel
-            </Button>
-            <Button type="submit" loading={busy} disabled={name.trim() === "" || events.length === 0}>
-              {rule === null ? "Add rule" : "Save"}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+        </>
+      )}
+    </FormDialog>
   );
 }

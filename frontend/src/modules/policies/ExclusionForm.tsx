@@ -1,11 +1,10 @@
 /** Make or renew an exclusion: what, where, who answers for it, why, until when. */
 
-import { Button, Group, Modal, Select, Stack, TextInput } from "@mantine/core";
-import { type FormEvent, useMemo, useState } from "react";
-import { messageOf, ProblemError } from "@/api/problem";
+import { Select, TextInput } from "@mantine/core";
+import { useMemo, useState } from "react";
 import { useGroups, useIsAdmin } from "@/api/queries";
 import type { Exclusion } from "@/api/types";
-import { Notice } from "@/components/Notice";
+import { FormDialog } from "@/components/FormDialog";
 import { DAY, now } from "@/lib/time";
 import { naturally } from "@/lib/words";
 import { useFleet } from "@/modules/fleet/store";
@@ -45,44 +44,35 @@ export function ExclusionForm({ exclusion, start, onClose }: Props) {
   const [until, setUntil] = useState(
     dayOf(exclusion === undefined ? now() + USUAL_DAYS * DAY : Date.parse(exclusion.expires_at)),
   );
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const field = (of: string) => (error instanceof ProblemError ? error.field(of) : undefined);
   const ready =
     name.trim() !== "" &&
     owner.trim() !== "" &&
     reason.trim() !== "" &&
     until !== "" &&
     (exclusion !== undefined || place !== null);
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
+  const submit = async () => {
     const body = { owner: owner.trim(), reason: reason.trim(), expires_at: endOf(until) };
     const [kind, id] = (place ?? ALL).split(":");
-    try {
-      if (exclusion !== undefined) await actions.change(exclusion, body);
-      else
-        await actions.create({
-          ...body,
-          package: name.trim(),
-          host_id: kind === "host" ? (id ?? null) : null,
-          group_id: kind === "group" ? (id ?? null) : null,
-        });
-      onClose();
-    } catch (caught) {
-      setError(caught);
-      setBusy(false);
-    }
+    if (exclusion !== undefined) await actions.change(exclusion, body);
+    else
+      await actions.create({
+        ...body,
+        package: name.trim(),
+        host_id: kind === "host" ? (id ?? null) : null,
+        group_id: kind === "group" ? (id ?? null) : null,
+      });
+    onClose();
   };
   return (
-    <Modal
-      opened
-      onClose={onClose}
+    <FormDialog
       title={exclusion === undefined ? "New exclusion" : `Change the exclusion of ${exclusion.package}`}
-      closeButtonProps={{ "aria-label": "Close" }}
+      label={exclusion === undefined ? "Exclude" : "Save"}
+      ready={ready}
+      onSubmit={submit}
+      onClose={onClose}
     >
-      <form onSubmit={(event) => void submit(event)}>
-        <Stack gap="sm">
+      {(field) => (
+        <>
           {exclusion === undefined ? (
             <>
               <TextInput
@@ -145,18 +135,9 @@ export function ExclusionForm({ exclusion, start, onClose }: Props) {
             error={field("expires_at")}
             onChange={(event) => setUntil(event.currentTarget.value)}
           />
-          {error !== null && <Notice tone="danger" title={messageOf(error)} />}
-          <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={onClose}>
-              Cancel
-            </Button>
-            <Button type="submit" loading={busy} disabled={!ready}>
-              {exclusion === undefined ? "Exclude" : "Save"}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+        </>
+      )}
+    </FormDialog>
   );
 }
 

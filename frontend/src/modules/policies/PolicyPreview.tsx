@@ -3,12 +3,12 @@ import { Skeleton } from "@mantine/core";
 import { Link } from "react-router";
 import { messageOf } from "@/api/problem";
 import type { PolicyPreview, PolicyPreviewHost } from "@/api/types";
-import { Ago } from "@/components/Ago";
 import { type Column, DataTable } from "@/components/DataTable";
 import { Mark } from "@/components/Mark";
 import { Panel } from "@/components/Panel";
 import { count, listed, plural } from "@/lib/words";
-import { shortIn, viewerZone } from "@/lib/zones";
+import { shortIn } from "@/lib/zones";
+import { PolicyOpenings } from "@/modules/policies/PolicyOpenings";
 import classes from "@/modules/policies/policies.module.css";
 import type { usePolicyPreview } from "@/modules/policies/queries";
 import { previewWords } from "@/modules/policies/words";
@@ -54,23 +54,7 @@ function Said({ preview }: { preview: PolicyPreview }) {
       </p>
       <section aria-label="Next openings">
         <h3>Next openings</h3>
-        {preview.next_openings.length === 0 ? (
-          <p className={classes.attention}>None: no window of these hosts opens again.</p>
-        ) : (
-          <ol className={classes.list}>
-            {preview.next_openings.map((each) => (
-              <li key={each.opens_at}>
-                <span>
-                  {shortIn(Date.parse(each.opens_at), viewerZone())}{" "}
-                  <span className="muted">
-                    <Ago at={each.opens_at} ahead />
-                  </span>
-                </span>
-                <span>{plural(each.hosts, "host")}</span>
-              </li>
-            ))}
-          </ol>
-        )}
+        <PolicyOpenings openings={preview.next_openings} />
       </section>
       {without.length > 0 && (
         <p>

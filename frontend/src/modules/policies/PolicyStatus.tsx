@@ -12,9 +12,9 @@ import { Mark } from "@/components/Mark";
 import { Panel } from "@/components/Panel";
 import page from "@/components/page.module.css";
 import { count, plural, sentence } from "@/lib/words";
-import { shortIn, viewerZone } from "@/lib/zones";
 import { DEPLOYMENT_TONES, progressWords } from "@/modules/jobs/words";
 import { PolicySwitch } from "@/modules/policies/PolicyList";
+import { PolicyOpenings } from "@/modules/policies/PolicyOpenings";
 import classes from "@/modules/policies/policies.module.css";
 import { usePolicyActions } from "@/modules/policies/queries";
 import { coverageWords, placeWords, ruleWords } from "@/modules/policies/words";
@@ -136,23 +136,7 @@ function Numbers({ policy }: { policy: PolicyDetail }) {
 
 function NextOpenings({ policy }: { policy: PolicyDetail }) {
   if (!policy.enabled) return <p className="muted">Disabled: nothing starts.</p>;
-  if (policy.next_openings.length === 0)
-    return <p className={classes.attention}>None: no window of its hosts opens again.</p>;
-  return (
-    <ol className={classes.list}>
-      {policy.next_openings.map((each) => (
-        <li key={each.opens_at}>
-          <span>
-            {shortIn(Date.parse(each.opens_at), viewerZone())}{" "}
-            <span className="muted">
-              <Ago at={each.opens_at} ahead />
-            </span>
-          </span>
-          <span>{plural(each.hosts, "host")}</span>
-        </li>
-      ))}
-    </ol>
-  );
+  return <PolicyOpenings openings={policy.next_openings} />;
 }
 
 function LastRuns({ policy }: { policy: PolicyDetail }) {

@@ -1,11 +1,10 @@
 /** Make or change a freeze: for whom, from when, until when, why. */
 
-import { Button, Group, Modal, Select, Stack, TextInput } from "@mantine/core";
-import { type FormEvent, useState } from "react";
-import { messageOf, ProblemError } from "@/api/problem";
+import { Group, Select, TextInput } from "@mantine/core";
+import { useState } from "react";
 import { useGroups } from "@/api/queries";
 import type { Freeze } from "@/api/types";
-import { Notice } from "@/components/Notice";
+import { FormDialog } from "@/components/FormDialog";
 import { DAY, now } from "@/lib/time";
 import { count, plural } from "@/lib/words";
 import { useTotals } from "@/modules/fleet/store";
@@ -35,34 +34,25 @@ export function FreezeForm({ freeze, onClose }: Props) {
   const [until, setUntil] = useState(
     local(freeze === undefined ? now() + 7 * DAY : Date.parse(freeze.ends_at)),
   );
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const field = (name: string) => (error instanceof ProblemError ? error.field(name) : undefined);
   const group = groups.find((each) => each.id === scope);
   const hosts = scope === ALL ? totals?.hosts : group?.host_count;
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
+  const submit = async () => {
     const times = { starts_at: new Date(from).toISOString(), ends_at: new Date(until).toISOString() };
-    try {
-      if (freeze === undefined)
-        await actions.freeze({ group_id: scope === ALL ? null : scope, reason: reason.trim(), ...times });
-      else await actions.changeFreeze(freeze, { reason: reason.trim(), ...times });
-      onClose();
-    } catch (caught) {
-      setError(caught);
-      setBusy(false);
-    }
+    if (freeze === undefined)
+      await actions.freeze({ group_id: scope === ALL ? null : scope, reason: reason.trim(), ...times });
+    else await actions.changeFreeze(freeze, { reason: reason.trim(), ...times });
+    onClose();
   };
   return (
-    <Modal
-      opened
-      onClose={onClose}
+    <FormDialog
       title={freeze === undefined ? "New freeze" : "Change the freeze"}
-      closeButtonProps={{ "aria-label": "Close" }}
+      label={freeze === undefined ? "Freeze" : "Save"}
+      ready={reason.trim() !== "" && from !== "" && until !== ""}
+      onSubmit={submit}
+      onClose={onClose}
     >
-      <form onSubmit={(event) => void submit(event)}>
-        <Stack gap="sm">
+      {(field) => (
+        <>
           <Select
             label="Concerns"
             description={
@@ -122,21 +112,8 @@ export function FreezeForm({ freeze, onClose }: Props) {
               {plural(hosts, "host")} {hosts === 1 ? "is" : "are"} held in that time.
             </p>
           )}
-          {error !== null && <Notice tone="danger" title={messageOf(error)} />}
-          <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={onClose}>
-              Cancel
-            </Button>
-            <Button
-              type="submit"
-              loading={busy}
-              disabled={reason.trim() === "" || from === "" || until === ""}
-            >
-              {freeze === undefined ? "Freeze" : "Save"}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+        </>
+      )}
+    </FormDialog>
   );
 }

@@ -6,6 +6,7 @@ import { Panel } from "@/components/Panel";
 import { useNow } from "@/lib/clock";
 import { plural } from "@/lib/words";
 import { clock, dayKey, viewerZone, wallOf } from "@/lib/zones";
+import shared from "@/modules/windows/Block.module.css";
 import { inLanes } from "@/modules/windows/calendar";
 import { useAgenda, useCoverage } from "@/modules/windows/queries";
 import classes from "@/modules/windows/Timeline.module.css";
@@ -123,7 +124,7 @@ function Strip({ openings, begin, now }: { openings: readonly Opening[]; begin: 
               }
             >
               <b>{number}</b>
-              <span className={classes.unit}>
+              <span className={shared.unit}>
                 {unit}
                 {rest}
               </span>

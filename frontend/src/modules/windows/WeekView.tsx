@@ -5,6 +5,7 @@ import { Icon } from "@/components/Icon";
 import { useNow } from "@/lib/clock";
 import { plural } from "@/lib/words";
 import { type Day, dayKey, dayWords, wallOf } from "@/lib/zones";
+import shared from "@/modules/windows/Block.module.css";
 import classes from "@/modules/windows/Calendar.module.css";
 import { type Block, columnsOf } from "@/modules/windows/calendar";
 import {
@@ -132,9 +133,9 @@ function BlockButton({ block, zone, now, onOpen }: BlockProps) {
       <span className={classes.line}>
         <b>
           {number}
-          <span className={classes.unit}>{unit}</span>
+          <span className={shared.unit}>{unit}</span>
         </b>
-        {short && <span className={classes.unit}> {time}</span>}
+        {short && <span className={shared.unit}> {time}</span>}
       </span>
       {frozen !== null && <span className={`${classes.line} ${classes.note}`}>{frozen}</span>}
       {waits !== null && <span className={`${classes.line} ${classes.waits}`}>{waits}</span>}

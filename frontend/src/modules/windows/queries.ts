@@ -14,6 +14,8 @@ import type {
   UpcomingWindows,
   WindowCreate,
 } from "@/api/types";
+import { useHost } from "@/modules/fleet/store";
+import { concerns } from "@/modules/windows/words";
 
 const FRESH = 30_000;
 /** Nobody tells the page of others' changes to windows, so it looks by itself. */
@@ -45,6 +47,12 @@ export function useFreezes(past = false) {
     staleTime: FRESH,
     refetchInterval: LOOK_AGAIN,
   });
+}
+
+/** The freezes that hold a host at this moment. */
+export function useFreezesOf(host: string): Freeze[] {
+  const groups = useHost(host)?.group_ids ?? [];
+  return (useFreezes().data ?? []).filter((freeze) => freeze.active && concerns(freeze, groups));
 }
 
 export function useHostsWithoutWindow() {
@@ -86,23 +94,6 @@ export function useHostsOf(opening: Pick<Opening, "opens_at" | "closes_at">, gro
     queryFn: ({ signal }) =>
       api.all<UpcomingWindow>(`fleet/upcoming-windows?hours=1&${span}${of}`, { signal }),
     staleTime: FRESH,
-  });
-}
-
-/** The hosts that are inside a window at this moment, by id. */
-export function useOpenNow() {
-  const api = useApi();
-  return useQuery({
-    queryKey: keys.openNow,
-    queryFn: async ({ signal }) => {
-      const found = await api.all<UpcomingWindow>("fleet/upcoming-windows?hours=1", {
-        signal,
-        background: true,
-      });
-      return new Set(found.filter((each) => each.open).map((each) => each.host_id));
-    },
-    staleTime: FRESH,
-    refetchInterval: LOOK_AGAIN,
   });
 }
 

@@ -36,6 +36,11 @@ export function waitingWords(opening: Opening): string | null {
     : `${plural(opening.waiting, "job")} ${opening.waiting === 1 ? "waits" : "wait"}`;
 }
 
+/** Whether a freeze is for a host of these groups. */
+export function concerns(freeze: Pick<Freeze, "group_id">, groups: readonly string[]): boolean {
+  return freeze.group_id === null || groups.includes(freeze.group_id);
+}
+
 export function freezeScope(freeze: Freeze): string {
   return freeze.group_id === null ? "All hosts" : (freeze.group_name ?? "A group");
 }

@@ -1,12 +1,14 @@
-"""Rollouts between the API's shape and the domain's; pure."""
+"""What a body asks of a deployment or a policy, between the API's shape and the domain's; pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
 
+from patch_manager.domain.exclusions import Excluded
 from patch_manager.domain.rollouts import Problem, RingSpec, Rollout
-from patch_manager.http.errors import FieldError, Unprocessable
+from patch_manager.http.errors import Failure, FieldError, Unprocessable
+from patch_manager.http.schemas.excluding import ExcludeIn
 from patch_manager.http.schemas.rollouts import RolloutIn
 
 _MOST_ERRORS: Final = 20
@@ -38,3 +40,15 @@ def refused(problems: Iterable[Problem], below: str = "/rollout") -> Unprocessab
     """The answer to a rollout that cannot be; ``below`` is where it stands in the body."""
     errors = tuple(FieldError(f"{below}{problem.pointer}", problem.detail) for problem in [*problems][:_MOST_ERRORS])
     return Unprocessable("the rollout cannot be used", errors=errors)
+
+
+def bad_packages(names: tuple[str, ...]) -> Failure:
+    """Answers names that no agent accepts, or none at all."""
+    detail = f"no agent accepts: {', '.join(name[:80] for name in names[:5])}" if names else "the list is empty"
+    return Unprocessable("the packages cannot be used", errors=(FieldError("/packages", detail),))
+
+
+def excluded(given: Iterable[ExcludeIn | str]) -> tuple[Excluded, ...]:
+    """What a body leaves out; of a pattern that is given twice, the last reason."""
+    found = (ExcludeIn(package=each) if isinstance(each, str) else each for each in given)
+    return tuple({each.package: Excluded(each.package, each.reason) for each in found}.values())
