@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from patch_manager.domain.deployments import AttemptView, JobFilter, JobView, Tr
 from patch_manager.domain.jobs import JobState, Operation, PackageOutcome, PackageResult, RebootPolicy, When
 from patch_manager.domain.principal import Scope
 from patch_manager.storage.connecting import Connection
+from patch_manager.storage.job_queue import in_hand, is_due
 from patch_manager.storage.job_scope import JOB_IN_SCOPE, groups_of
 from patch_manager.storage.ring_views import SeenRollout, seen_rollouts
 from patch_manager.storage.rollouts import NOTHING_SENT
@@ -118,6 +119,8 @@ async def _views(
     ids = [row["id"] for row in rows]
     held = {row["deployment_id"] for row in rows if _is_held(row)} if scope is not None else set()
     rollouts = await seen_rollouts(connection, held, scope) if scope is not None else {}
+    ahead = await in_hand(connection, rows)
+    now = datetime.now(UTC)
     attempts: dict[UUID, list[AttemptView]] = {}
     for found in await connection.fetch(_ATTEMPTS, ids):
         attempts.setdefault(found["job_id"], []).append(_attempt(found))
@@ -141,7 +144,7 @@ async def _views(
             operation=Operation(row["operation"]),
             state=JobState(row["state"]),
             progress=100 if row["state"] in ("succeeded", "failed", "outcome_unknown") else 0,
-            message=_message(row, rollouts),
+            message=(ahead.get(row["host_id"]) if is_due(row, now) else None) or _message(row, rollouts),
             reboot=RebootPolicy(row["reboot"]),
             attempts=tuple(attempts.get(row["id"], ())),
             packages=tuple(packages.get(row["id"], ())),

@@ -222,6 +222,18 @@ async def test_lists_are_paged_without_gaps(fleet: ScriptedFleet, admin: Princip
     assert isinstance(await fleet.service.list_jobs(admin, JobFilter(cursor="nonsense")), NotPossible)
 
 
+async def test_a_job_behind_one_that_nobody_knows_the_end_of_says_so(
+    fleet: ScriptedFleet, admin: Principal, db: Database
+) -> None:
+    host_id = await fleet.add()
+    await fleet.service.create(admin, everything(host_id))
+    (first,) = (await fleet.service.list_jobs(admin, JobFilter())).items
+    await db.transaction(_make_unknown, first.id)
+    await fleet.service.create(admin, everything(host_id))
+    (behind,) = (await fleet.service.list_jobs(admin, JobFilter(states=(JobState.QUEUED,)))).items
+    assert behind.message == "waiting: the outcome of another job of this host is unknown, and must be resolved first"
+
+
 async def _count_jobs(connection: Connection) -> int:
     return int(await connection.fetchval("SELECT count(*) FROM jobs"))
 

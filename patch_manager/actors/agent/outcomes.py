@@ -19,6 +19,8 @@ from patch_manager.domain.health import FailureKind
 
 DEFAULT_RETRY_AFTER: Final = 60.0
 """Seconds to wait after a refusal that does not say how long."""
+LONGEST_RETRY_AFTER: Final = 900.0
+"""Ours: who asks for more is asked again sooner. A wrong clock, or word, must not park a job or a host for years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +69,17 @@ Outcome = Accepted | NotSent | Refused | Rejected | Ambiguous
 
 
 def retry_after(response: RawResponse, now: datetime | None = None) -> float | None:
-    """``Retry-After`` in seconds, from either form of RFC 9110 10.2.3; None when absent or not understood."""
+    """``Retry-After`` in seconds, from either form of RFC 9110 10.2.3, bounded; None when absent or not understood."""
     value = (response.header(b"retry-after") or "").strip()
     if value.isascii() and value.isdigit():
-        return float(value[:9])
+        return min(float(value[:9]), LONGEST_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(value)
     except ValueError:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+    return min(max(0.0, (moment - (now or datetime.now(UTC))).total_seconds()), LONGEST_RETRY_AFTER)
 
 
 def outcome_of(response: RawResponse, operation: str) -> Outcome:

@@ -269,6 +269,8 @@ HTML = "Content-Type: text/html"
         (response(429, b"wait", "Content-Type: text/plain", "Retry-After: 9"), Refused(9.0, "HTTP_429")),
         (response(429, error("QUEUE_FULL"), "Retry-After: 60"), Refused(60.0, "QUEUE_FULL", "no")),
         (response(429, b""), Refused(60.0, "HTTP_429")),
+        (response(429, b"", "Retry-After: 999999999"), Refused(900.0, "HTTP_429")),
+        (response(429, b"", "Retry-After: Fri, 31 Dec 9999 23:59:59 GMT"), Refused(900.0, "HTTP_429")),
         (
             response(409, error("SELF_UPDATE_IN_PROGRESS"), "Retry-After: 30"),
             Refused(30.0, "SELF_UPDATE_IN_PROGRESS", "no"),
