@@ -17,9 +17,10 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from patch_manager.http.errors import FieldError, Invalid, Refused
+from patch_manager.http.schemas.base import Storable
 
 MAX_LIMIT = 1000
 _MAX_SORT_FIELDS = 3
@@ -29,7 +30,7 @@ Value = str | float | None
 """What rows are sorted by; None comes last in both directions."""
 
 
-class Query(BaseModel):
+class Query(Storable):
     """A query string; an unknown name is an error, never ignored."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)

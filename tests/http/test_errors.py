@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -31,6 +32,7 @@ class Thing(Request):
 
     name: str
     size: int = 0
+    at: datetime | None = None
 
 
 class Wanted(Request):
@@ -141,6 +143,9 @@ async def test_405_says_what_is_allowed(client: Client) -> None:
         (b"", "application/json", 400, ""),
         (b'{"name": "\\ud800"}', "application/json", 400, ""),
         (b"\xff\xfe", "application/json", 400, ""),
+        (b'{"name": "a\\u0000b"}', "application/json", 400, "/name"),
+        (b'{"name": "x", "at": "0001-01-01T00:00:00Z"}', "application/json", 400, "/at"),
+        (b'{"name": "x", "at": "9999-12-31T23:59:59.999999Z"}', "application/json", 400, "/at"),
         (b'{"name": "x"}', "text/plain", 415, None),
         (b"name=x", "application/x-www-form-urlencoded", 415, None),
     ],
@@ -157,7 +162,8 @@ async def test_a_body_that_is_not_what_the_route_takes_is_refused(
 async def test_a_query_that_is_not_what_the_route_takes_is_refused(client: Client) -> None:
     good = await client.get("/api/v1/query?limit=5&tags=a&tags=b")
     assert (await good.get_json())["text"] == "5 a,b"
-    for query, pointer in (("limit=x", "/limit"), ("limt=5", "/limt"), ("limit=1&limit=2", "/limit")):
+    wrong = (("limit=x", "/limit"), ("limt=5", "/limt"), ("limit=1&limit=2", "/limit"), ("tags=a%00b", "/tags"))
+    for query, pointer in wrong:
         document = await problem(await client.get(f"/api/v1/query?{query}"), 400)
         assert document["errors"][0]["pointer"] == pointer
 

@@ -1,23 +1,22 @@
-/** The address's query as state. Changes replace the entry in the history and leave the fragment alone. */
-import { useCallback, useMemo, useRef } from "react";
+/**
+ * The address's query as state. Changes replace the entry in the history and leave the fragment alone. They start from
+ * where the browser is: what is on the screen may lag behind, and two changes in a row must not undo each other.
+ */
+import { useCallback, useMemo } from "react";
 import { useLocation, useNavigate } from "react-router";
 
 type Change = (before: URLSearchParams) => URLSearchParams;
 
 /** The query and a function that changes it; `push` makes a step that Back undoes. */
 export function useQueryParams(): [URLSearchParams, (change: Change, push?: boolean) => void] {
-  const { search, hash } = useLocation();
+  const { search } = useLocation();
   const navigate = useNavigate();
   const params = useMemo(() => new URLSearchParams(search), [search]);
-  const latest = useRef({ search, hash });
-  latest.current = { search, hash };
   const update = useCallback(
     (change: Change, push = false) => {
-      const next = change(new URLSearchParams(latest.current.search)).toString();
-      void navigate(
-        { search: next, hash: latest.current.hash },
-        { replace: !push, preventScrollReset: true },
-      );
+      const { search, hash } = window.location;
+      const next = change(new URLSearchParams(search)).toString();
+      void navigate({ search: next, hash }, { replace: !push, preventScrollReset: true });
     },
     [navigate],
   );

@@ -19,7 +19,8 @@ import { RunStep } from "@/modules/deploy/RunStep";
 import { isWhole, rolloutBody, rolloutFrom, rolloutInto } from "@/modules/deploy/rollout";
 import { useOutlook } from "@/modules/deploy/useOutlook";
 import { choose, filterFrom, filterInto, isFiltered, NO_FILTER } from "@/modules/fleet/filters";
-import { fromFragment, toFragment, useSelectedIds, useSelection } from "@/modules/fleet/selection";
+import { fromFragment, useSelectedIds, useSelection } from "@/modules/fleet/selection";
+import { useSelectionInAddress } from "@/modules/fleet/selectionInAddress";
 import { useFleet, useFleetLoaded, useTotals } from "@/modules/fleet/store";
 import { EmptyFleet } from "@/modules/hosts/EmptyFleet";
 import { DeployTabs } from "@/modules/policies/DeployTabs";
@@ -173,10 +174,9 @@ function useHostsFromLink(): boolean {
   const fleet = useFleet();
   const loaded = useFleetLoaded();
   const selection = useSelection();
-  const selected = useSelectedIds();
   const navigate = useNavigate();
   const [params] = useSearchParams();
-  const { hash, search } = useLocation();
+  const { hash } = useLocation();
   const [ready, setReady] = useState(false);
   useEffect(() => {
     if (!loaded || ready) return;
@@ -191,14 +191,6 @@ function useHostsFromLink(): boolean {
     }
     setReady(true);
   }, [loaded, ready, hash, params, fleet, selection, navigate]);
-  useEffect(() => {
-    if (!ready) return;
-    const later = setTimeout(() => {
-      const fragment = toFragment(selected, fleet.rows.keys());
-      if (fragment !== hash)
-        void navigate({ search, hash: fragment }, { replace: true, preventScrollReset: true });
-    }, 400);
-    return () => clearTimeout(later);
-  }, [ready, selected, fleet, hash, search, navigate]);
+  useSelectionInAddress(ready);
   return ready;
 }

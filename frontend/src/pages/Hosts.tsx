@@ -2,7 +2,7 @@
 
 import { Button, Menu, Skeleton } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
+import { lazy, Suspense, useEffect, useMemo, useState } from "react";
 import { useLocation, useNavigate } from "react-router";
 import { useGroups } from "@/api/queries";
 import { Chip } from "@/components/Chip";
@@ -13,6 +13,7 @@ import { useQueryParams } from "@/lib/url";
 import { count, plural } from "@/lib/words";
 import { filterFrom, filterInto, type HostFilter, isFiltered } from "@/modules/fleet/filters";
 import { fromFragment, toFragment, useSelectedIds, useSelection } from "@/modules/fleet/selection";
+import { useSelectionInAddress } from "@/modules/fleet/selectionInAddress";
 import { useFleet, useFleetLoaded, useTotals } from "@/modules/fleet/store";
 import { useHostActions } from "@/modules/hosts/actions";
 import { ColumnChooser } from "@/modules/hosts/ColumnChooser";
@@ -140,25 +141,15 @@ function useSelectionInLink(): void {
   const fleet = useFleet();
   const loaded = useFleetLoaded();
   const selection = useSelection();
-  const selected = useSelectedIds();
-  const navigate = useNavigate();
-  const { hash, search } = useLocation();
-  const read = useRef(false);
+  const { hash } = useLocation();
+  const [read, setRead] = useState(false);
   useEffect(() => {
-    if (!loaded || read.current) return;
-    read.current = true;
+    if (!loaded || read) return;
+    setRead(true);
     const ids = fromFragment(hash, fleet.rows.keys());
     if (ids.length > 0) selection.set(new Set(ids));
-  }, [loaded, fleet, hash, selection]);
-  useEffect(() => {
-    if (!read.current) return;
-    const later = setTimeout(() => {
-      const fragment = toFragment(selected, fleet.rows.keys());
-      if (fragment !== hash)
-        void navigate({ search, hash: fragment }, { replace: true, preventScrollReset: true });
-    }, 400);
-    return () => clearTimeout(later);
-  }, [selected, fleet, hash, search, navigate]);
+  }, [loaded, read, fleet, hash, selection]);
+  useSelectionInAddress(read);
 }
 
 function BulkActions({ ids, onRemove }: { ids: string[]; onRemove: () => void }) {

@@ -72,7 +72,7 @@ class _Read:
 class AgentClient:
     """One host's agent. Long-lived; owns the rate budget. Calls may run concurrently."""
 
-    __slots__ = ("_connect", "_health_path", "_idle", "_idle_since", "_keep_for", "_patience", "budget")
+    __slots__ = ("_connect", "_health_path", "_idle", "_idle_since", "_keep_for", "_patience", "_takes_over", "budget")
 
     def __init__(
         self,
@@ -90,6 +90,7 @@ class AgentClient:
         self._health_path = 0
         self._idle: AgentConnection | None = None
         self._idle_since = 0.0
+        self._takes_over = True  # until a call was lost on a connection of reads: this agent may always close it then
 
     @property
     def listen(self) -> Listen:
@@ -286,7 +287,8 @@ class AgentClient:
         self, method: str, target: str, body: object, operation: Operation, before_send: BeforeSend | None
     ) -> Outcome:
         await self.budget.write()
-        connection = await self._still_warm()
+        connection = await self._still_warm() if self._takes_over else None
+        taken_over = connection is not None
         if connection is None:
             try:
                 connection = await self._connect()
@@ -305,6 +307,7 @@ class AgentClient:
         except ClosedAtCheck as closed:
             return NotSent(closed.reason)
         except AgentFailure as failure:
+            self._takes_over = self._takes_over and not taken_over
             return outcome_of_failure(failure)
         outcome = outcome_of(response, operation)
         # Evidence for a call without a clear answer is looked for when its connection is closed (TRUST "Ambiguous").

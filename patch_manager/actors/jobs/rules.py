@@ -327,7 +327,9 @@ def not_needed_words(operation: Operation) -> str:
 
 
 def refusal_words(operation: Operation, code: str, reason: str) -> str:
-    """Why the agent will not take a call."""
+    """Why the agent will not take a call; 404 and 405 come without a word where it does not know one."""
+    if reason in ("", code) and code in ("HTTP_404", "HTTP_405"):
+        return f"the agent does not know this call ({code.replace('_', ' ')}): its release may be too old for it"
     if operation is not Operation.ROLLBACK:
         return reason
     if code == "JOB_NOT_FOUND":

@@ -97,7 +97,7 @@ def _target(record: JobRecord, name: str, version: str | None, state: PackagesRe
     if record.operation is Operation.INSTALL:
         needed = found is None or (version is not None and current != version)
     else:
-        newer = found is None or found.upgradable or found.latest_version not in (None, current)
+        newer = found is None or _upgradable(found, name, state) or found.latest_version not in (None, current)
         needed = newer if version is None else current != version
     to = version or (None if found is None else found.latest_version)
     return Target(name, current, to, result=PackageResult.PENDING if needed else PackageResult.NOT_NEEDED)
@@ -144,8 +144,13 @@ def _stands(record: JobRecord, target: Target, state: PackagesRead) -> str:
     if record.operation is Operation.INSTALL:
         return _DONE
     if found.version is None or target.from_version is None:
-        return _LEFT if found.upgradable else _DONE
+        return _LEFT if _upgradable(found, target.name, state) else _DONE
     return _LEFT if found.version == target.from_version else _DONE
+
+
+def _upgradable(found: PackageState, name: str, state: PackagesRead) -> bool:
+    """Agents that tell little of a package still list its patch."""
+    return found.upgradable or any(patch.name == name for patch in state.pending or ())
 
 
 def _back(undone: Operation, target: Target, found: PackageState | None, pending: tuple[Patch, ...] | None) -> str:

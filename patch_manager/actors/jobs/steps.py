@@ -112,7 +112,14 @@ def read_state(record: JobRecord) -> Step[standing.State | ReadFailed]:
     if record.operation in (Operation.PATCH_APPLY, Operation.REBOOT):
         return (yield from read_patches())
     event = yield ReadPackages(standing.names_of(record), patches=record.operation is Operation.ROLLBACK)
-    return event if isinstance(event, ReadFailed) else answer(event, PackagesRead)
+    if isinstance(event, ReadFailed):
+        return event
+    state = answer(event, PackagesRead)
+    if record.operation is Operation.UPDATE and not all(each.upgradable for each in state.packages.values()):
+        listed = yield from read_patches()
+        if not isinstance(listed, ReadFailed) and listed.complete:
+            state = replace(state, pending=listed.patches)
+    return state
 
 
 def incomplete(state: standing.State) -> str | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Generic, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 Item = TypeVar("Item")
 
@@ -19,7 +20,38 @@ Line = Annotated[str, AfterValidator(_printable)]
 """Words that people will read in tables, logs and mails: no control characters, nothing that turns text around."""
 
 
-class Request(BaseModel):
+_FIRST_YEAR: Final = 1971
+_LAST_YEAR: Final = 9000
+
+
+def _storable(value: Any) -> None:
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise ValueError("must not contain a NUL character")
+    elif isinstance(value, datetime):
+        if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+            raise ValueError(f"must be between the years {_FIRST_YEAR} and {_LAST_YEAR}")
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            _storable(each)
+    elif isinstance(value, dict):
+        for each in (*value.keys(), *value.values()):
+            _storable(each)
+
+
+class Storable(BaseModel):
+    """What comes from outside. PostgreSQL has no NUL in its texts, and the ends of the calendar are infinities to it
+    that no clock can be compared with.
+    """
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _is_storable(cls, value: Any) -> Any:
+        _storable(value)
+        return value
+
+
+class Request(Storable):
     """A request body; an unknown field is an error, never ignored. ``may_be_absent``: no body is as good as ``{}``."""
 
     may_be_absent: ClassVar[bool] = False

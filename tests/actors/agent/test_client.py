@@ -402,6 +402,26 @@ async def test_a_mutating_call_never_meets_a_connection_that_the_agent_has_close
         await client.aclose()
 
 
+async def test_a_call_that_is_repeated_has_a_connection_of_its_own(pki: Pki) -> None:
+    """Where an agent closed the connection in the very moment of the call, it would do so each time."""
+
+    async def closes_after_each_answer(agent: Agent, stream: Stream) -> None:
+        call = await agent.next_request(stream)
+        if call is not None and call.method == "POST":
+            await stream.send_all(TAKEN)
+            return
+        await stream.send_all(response(200, ok({})))
+        await agent.next_request(stream)  # by then the manager has sent its call, which is not answered
+
+    async with tls_agent(pki.server_context(), closes_after_each_answer) as agent:
+        client = client_of(agent.port, pki.client_context())
+        await client.system_info()
+        assert isinstance(await client.apply(["a"]), Ambiguous)
+        await client.system_info()
+        assert isinstance(await client.apply(["a"]), Accepted)
+        await client.aclose()
+
+
 @pytest.mark.parametrize(("idle", "shaken"), [(2.0, 2.0), (0.5, 11.0)], ids=["idle too long", "handshake too old"])
 async def test_a_mutating_call_has_a_new_connection_when_the_kept_one_is_old(
     pki: Pki, monkeypatch: pytest.MonkeyPatch, idle: float, shaken: float
