@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from playwright.sync_api import expect
@@ -60,6 +61,10 @@ def test_a_package_is_excluded_and_a_policy_patches_the_rest_in_an_open_window(a
     expect(page.get_by_text("1 of 1 host succeeded")).to_be_visible()
     admin.open(f"/hosts/{host_id}")
     expect(page.get_by_text("by Branch team: the till needs this version")).to_be_visible()
+    admin.open(f"/hosts/{host_id}?tab=jobs&job={job['id']}")
+    expect(page.get_by_test_id("job-detail").get_by_role("row", name=re.compile("^till-driver"))).to_be_visible()
+    told = page.get_by_test_id("job-detail").get_by_role("row", name="by Branch team: the till needs this version")
+    expect(told).to_be_visible()
 
     admin.open("/deploy/policies")
     admin.row("Standing policies", "Branch nights").get_by_role("link", name="Branch nights").click()

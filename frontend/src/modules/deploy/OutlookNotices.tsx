@@ -2,7 +2,7 @@
 import { Button, Group } from "@mantine/core";
 import { lazy, Suspense, useState } from "react";
 import { Notice } from "@/components/Notice";
-import { listed, plural } from "@/lib/words";
+import { count, listed, plural } from "@/lib/words";
 import type { Outlook } from "@/modules/deploy/outlook";
 import type { When } from "@/modules/deploy/plan";
 import { FreezeNotice } from "@/modules/windows/FreezeNotice";
@@ -47,8 +47,9 @@ export function OutlookNotices({ outlook, when, override, onOverride, onLeaveOut
         <p className="muted" data-testid="outside-windows">
           {plural(outside.length, "host is", "hosts are")} outside of {outside.length === 1 ? "its" : "their"}{" "}
           maintenance window right now
-          {windowless.length > 0 && `, ${windowless.length} of them without any`}: the confirmation asks for
-          that.
+          {windowless.length > 0 &&
+            (outside.length === 1 ? " (it has none)" : `, ${count(windowless.length)} of them without any`)}
+          : the confirmation asks for that.
         </p>
       )}
       {frozen.length > 0 && (

@@ -2,7 +2,7 @@
 
 import { Button, Drawer, Group, Skeleton } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useState } from "react";
+import { Fragment, type ReactNode, useState } from "react";
 import { Link } from "react-router";
 import { useApi } from "@/api/context";
 import { keys } from "@/api/keys";
@@ -124,15 +124,24 @@ function Story({ job }: { job: JobDetail }) {
             </thead>
             <tbody>
               {job.packages.map((each) => (
-                <tr key={each.name}>
-                  <td>{each.name}</td>
-                  <td>
-                    <Mark tone={RESULT_TONES[each.result] ?? "unknown"}>{spaced(each.result)}</Mark>
-                    {each.reason !== null && <div className="muted">{each.reason}</div>}
-                  </td>
-                  <td className="mono">{each.from_version ?? "–"}</td>
-                  <td className="mono">{each.to_version ?? "–"}</td>
-                </tr>
+                <Fragment key={each.name}>
+                  <tr data-told={each.reason !== null}>
+                    <td>{each.name}</td>
+                    <td>
+                      <Mark tone={RESULT_TONES[each.result] ?? "unknown"}>{spaced(each.result)}</Mark>
+                    </td>
+                    <td className="mono">{each.from_version ?? "–"}</td>
+                    <td className="mono">{each.to_version ?? "–"}</td>
+                  </tr>
+                  {each.reason !== null && (
+                    <tr>
+                      <td />
+                      <td colSpan={3} className="muted">
+                        {each.reason.replace(/^excluded /, "")}
+                      </td>
+                    </tr>
+                  )}
+                </Fragment>
               ))}
             </tbody>
           </table>
