@@ -79,6 +79,20 @@ async def test_all_means_all_but_what_is_excluded_on_the_host_its_group_or_every
     assert (reasons["linux-image-6.1"] or "").endswith("UTC by dba: vendor pin")
 
 
+async def test_a_name_that_agents_refuse_fails_no_job_once_it_is_excluded(
+    fleet: ScriptedFleet, admin: Principal
+) -> None:
+    some, only = await fleet.add(names=("openssl", "libc6:i386")), await fleet.add(names=("libc6:i386",))
+    await exclude(fleet, "libc6*")
+    async with fleet.running():
+        done, job = await deploy(fleet, admin, some)
+        assert done.state is DeploymentState.SUCCEEDED
+        assert results(job) == {"openssl": PackageResult.UPDATED, "libc6:i386": PackageResult.EXCLUDED}
+        done, job = await deploy(fleet, admin, only)
+    assert done.state is DeploymentState.SUCCEEDED
+    assert fleet.links[only].agent.applies == []
+
+
 async def test_a_package_chosen_by_name_is_left_out_too_and_told_so(fleet: ScriptedFleet, admin: Principal) -> None:
     host_id = await fleet.add()
     await exclude(fleet, "openssl", host=host_id)

@@ -143,7 +143,7 @@ def _listed(run: Run, state: standing.State) -> Step[JobRecord]:
     if planned.targets is None:
         planned = replace(planned, targets=standing.freeze(planned, state), planned_at=run.now.wall)
     patches = planned.operation in (Operation.PATCH_APPLY, Operation.UPDATE)
-    if not patches or planned.touched or not planned.wanted:
+    if not patches or planned.touched or not (planned.wanted or planned.not_accepted):
         return planned
     exclusions = yield from read_exclusions()
     return replace(planned, targets=rules.leave_out(planned.targets or (), exclusions, run.now.wall))

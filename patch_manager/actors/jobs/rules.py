@@ -145,7 +145,7 @@ def leave_out(targets: Iterable[Target], exclusions: Sequence[Exclusion], now: d
 
 
 def _unless_excluded(target: Target, exclusions: Sequence[Exclusion], now: datetime) -> Target:
-    if target.result is not PackageResult.PENDING:
+    if target.result not in (PackageResult.PENDING, PackageResult.NOT_ACCEPTED):
         return target
     found = exclusion_of(target.name, exclusions, now)
     return target if found is None else replace(target, result=PackageResult.EXCLUDED, reason=found.words)
